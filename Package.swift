@@ -1,0 +1,42 @@
+// swift-tools-version: 6.3
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+let package = Package(
+    name: "FlashVID",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "FlashVID", targets: ["FlashVID"]),
+        .library(name: "FlashVIDFile", targets: ["FlashVIDFile"]),
+        .executable(name: "flashvid-compress", targets: ["flashvid-compress"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CBLASShim",
+            path: "CBLASShim",
+            pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]
+        ),
+        .target(name: "FlashVID", dependencies: ["CBLASShim"], swiftSettings: settings),
+        .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
+        .executableTarget(
+            name: "flashvid-compress",
+            dependencies: [
+                "FlashVID", "FlashVIDFile",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(name: "FlashVIDTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
+        .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,95 @@
+/// A clip after compression: K rows in reading order, and how they came about.
+public struct CompressedVideo: Sendable {
+    /// Where a row comes from.
+    public enum Kind: UInt8, Sendable {
+        /// A source token as it was, chosen by ADTS.
+        case selected
+        /// A merged row, made by TSTM.
+        case contextual
+    }
+
+    /// The clip's sizes.
+    public internal(set) var shape = ClipShape(frames: 0, tokensPerFrame: 0, channels: 0)
+    /// [K, D], row-major.
+    public internal(set) var tokens: [Float] = []
+    /// [K] the source token, `frame * tokensPerFrame + token`, whose place each row takes. Ascending; unique but with
+    /// the published semantics.
+    public internal(set) var indices: [Int] = []
+    /// [K] selected or merged.
+    public internal(set) var kinds: [Kind] = []
+    /// Frames of every segment; they sum to the clip's.
+    public internal(set) var segmentLengths: [Int] = []
+    /// [F·N] the row that stands for each source token, or -1 where the budget has no contextual part and the token was
+    /// dropped. Empty with the published semantics.
+    public internal(set) var assignment: [Int] = []
+    /// [K] source tokens that each row stands for. Add `log(count)` to the logit of a row's key where the host can.
+    /// Empty with the published semantics.
+    public internal(set) var counts: [Int] = []
+    /// [F·N] the redundancy trees: the source token, in the frame before, that each merged token joined; -1 for roots
+    /// and selected tokens.
+    public internal(set) var parents: [Int] = []
+    /// Where the time went.
+    public internal(set) var statistics = Statistics()
+
+    /// An empty one, to be filled by ``Compressor/compress(_:shape:attention:into:progress:)``, which reuses its storage.
+    public init() {}
+
+    /// Rows kept.
+    public var count: Int { indices.count }
+}
+
+extension CompressedVideo {
+    /// The stages of the algorithm, in order.
+    public enum Stage: Int, Sendable, CaseIterable {
+        case segmentation
+        case selection
+        case trees
+        case contextual
+        case refinement
+
+        public var name: String { "\(self)" }
+    }
+
+    /// Where the time went.
+    public struct Statistics: Sendable {
+        /// Wall time of the whole call, in seconds.
+        public internal(set) var seconds = 0.0
+        /// Time spent in each stage, in seconds, summed over threads; indexed by ``Stage``'s raw value.
+        public internal(set) var stageSeconds = [Double](repeating: 0, count: Stage.allCases.count)
+        /// Decisions too close for float32 that were settled in double precision.
+        public internal(set) var closeCalls = 0
+        /// Threads used.
+        public internal(set) var threads = 1
+    }
+
+    /// Size and shape of the redundancy trees. A tree is a root with everything that joined it.
+    public struct Forest: Sendable, Hashable {
+        /// Tokens that joined another.
+        public var mergedTokens = 0
+        /// Trees of at least two tokens.
+        public var trees = 0
+        /// Tokens of the largest tree.
+        public var largestTree = 0
+        /// Frames that the deepest tree spans.
+        public var deepestTree = 0
+    }
+
+    /// Counts the trees. O(F·N).
+    public var forest: Forest {
+        var forest = Forest()
+        var root = [Int](repeating: -1, count: parents.count)
+        var size = [Int](repeating: 1, count: parents.count)
+        for (token, parent) in parents.enumerated() where parent >= 0 {
+            // Parents stand in earlier frames, so their roots are known.
+            root[token] = root[parent] >= 0 ? root[parent] : parent
+            let base = root[token]
+            forest.mergedTokens += 1
+            if size[base] == 1 { forest.trees += 1 }
+            size[base] += 1
+            forest.largestTree = Swift.max(forest.largestTree, size[base])
+            let span = token / shape.tokensPerFrame - base / shape.tokensPerFrame + 1
+            forest.deepestTree = Swift.max(forest.deepestTree, span)
+        }
+        return forest
+    }
+}

@@ -1,0 +1,90 @@
+internal import CBLASShim
+import Synchronization
+
+// The one file that calls BLAS. Pointers cross here because cblas takes nothing else; each wrapper takes views whose
+// sizes were checked against 32-bit BLAS integers when the clip was accepted, so the conversions below cannot fail.
+
+/// A borrowed row-major matrix: `rows` of `columns` numbers, `stride` apart. It owns nothing; the workspace or the caller
+/// outlives it.
+struct MatrixView: @unchecked Sendable {
+    let base: UnsafePointer<Float>
+    let rows: Int
+    let columns: Int
+    let stride: Int
+
+    @inline(__always)
+    func row(_ index: Int) -> UnsafePointer<Float> {
+        assert(index >= 0 && index < rows)
+        return base + index &* stride
+    }
+}
+
+enum BLAS {
+    /// Products a·bᵀ of every row of `a` with every row of `b`, to `product[i * b.rows + j]`. 2·m·n·d flops.
+    static func products(_ a: MatrixView, _ b: MatrixView, into product: UnsafeMutablePointer<Float>) {
+        assert(a.columns == b.columns)
+        guard a.rows > 0, b.rows > 0 else { return }
+        cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasTrans, CInt(a.rows), CInt(b.rows), CInt(a.columns),
+            1, a.base, CInt(a.stride), b.base, CInt(b.stride), 0, product, CInt(b.rows))
+    }
+
+    /// Upper triangle (j >= i) of the Gram matrix of the rows of `a`, to `gram[i * a.rows + j]`; the rest is not written.
+    /// n·(n + 1)·d flops.
+    static func gram(_ a: MatrixView, into gram: UnsafeMutablePointer<Float>) {
+        guard a.rows > 0 else { return }
+        cblas_ssyrk(
+            CblasRowMajor, CblasUpper, CblasNoTrans, CInt(a.rows), CInt(a.columns),
+            1, a.base, CInt(a.stride), 0, gram, CInt(a.rows))
+    }
+
+    /// Product of every row of `a` with `x`. 2·m·d flops.
+    static func products(
+        _ a: MatrixView, _ x: UnsafePointer<Float>, into product: UnsafeMutablePointer<Float>
+    ) {
+        guard a.rows > 0 else { return }
+        cblas_sgemv(
+            CblasRowMajor, CblasNoTrans, CInt(a.rows), CInt(a.columns), 1, a.base, CInt(a.stride), x, 1, 0, product, 1)
+    }
+
+    /// Squared norm of a row.
+    static func squaredNorm(_ row: UnsafePointer<Float>, count: Int) -> Float {
+        cblas_sdot(CInt(count), row, 1, row, 1)
+    }
+
+    /// Largest matrix side and row stride that the BLAS integers hold.
+    static let maximumSide = Int(CInt.max)
+}
+
+// MARK: - Threads
+
+extension BLAS {
+    private struct Callers: Sendable {
+        var count = 0
+        var hostThreads: CInt = 1
+    }
+
+    private static let callers = Mutex(Callers())
+
+    /// Runs `body` with OpenBLAS single-threaded inside. The engine runs one product a thread: faster at its sizes than
+    /// one product on all threads, and its results do not depend on their number. The setting is the process's, so it
+    /// is counted: the first caller in sets it, the last one out restores what the host had.
+    static func withSingleThreadedProducts<Result>(_ body: () -> Result) -> Result {
+        callers.withLock { callers in
+            if callers.count == 0 {
+                callers.hostThreads = openblas_get_num_threads()
+                openblas_set_num_threads(1)
+            }
+            callers.count += 1
+        }
+        defer {
+            callers.withLock { callers in
+                callers.count -= 1
+                if callers.count == 0 {
+                    openblas_set_num_threads(callers.hostThreads)
+                }
+            }
+        }
+        return body()
+    }
+}

@@ -1,0 +1,175 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+// Double precision over single rows. Products in float32 leave a decision open where two values lie within their
+// rounding of each other; these settle it. They are called for a handful of pairs a frame, so plain loops do.
+
+enum Exact {
+    /// Dot product of two rows.
+    static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Double {
+        reduce(count) { offset in
+            SIMD4<Double>(load(a + offset)) * SIMD4<Double>(load(b + offset))
+        } tail: { index in
+            Double(a[index]) * Double(b[index])
+        }
+    }
+
+    /// Dot product of a row with a vector of doubles.
+    static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, count: Int) -> Double {
+        reduce(count) { offset in
+            SIMD4<Double>(load(a + offset)) * load(b + offset)
+        } tail: { index in
+            Double(a[index]) * b[index]
+        }
+    }
+
+    /// Dot product of two vectors of doubles.
+    static func dot(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, count: Int) -> Double {
+        reduce(count) { offset in
+            load(a + offset) * load(b + offset)
+        } tail: { index in
+            a[index] * b[index]
+        }
+    }
+
+    /// Squared distance of two vectors of doubles; 0 for equal ones, and the same whichever comes first.
+    static func squaredDistance(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, count: Int) -> Double {
+        reduce(count) { offset in
+            let difference = load(a + offset) - load(b + offset)
+            return difference * difference
+        } tail: { index in
+            (a[index] - b[index]) * (a[index] - b[index])
+        }
+    }
+
+    /// Squared distance of a row from a vector of doubles.
+    static func squaredDistance(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, count: Int) -> Double {
+        reduce(count) { offset in
+            let difference = SIMD4<Double>(load(a + offset)) - load(b + offset)
+            return difference * difference
+        } tail: { index in
+            (Double(a[index]) - b[index]) * (Double(a[index]) - b[index])
+        }
+    }
+
+    /// Cosine of two rows as the definition counts it (spec 1): 0 where a row has no length, 1 above ``same``.
+    static func cosine(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Double {
+        // Repeated frames and flat areas are common and cheap to see.
+        if memcmp(a, b, count &* MemoryLayout<Float>.stride) == 0 {
+            return isZero(a, count: count) ? 0 : 1
+        }
+        return cosine(dot: dot(a, b, count: count), dot(a, a, count: count), dot(b, b, count: count))
+    }
+
+    /// Cosine of a row and a vector of doubles, with no cosine counted as 1 but 1 itself.
+    static func plainCosine(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Double>, count: Int) -> Double {
+        let lengths = dot(a, a, count: count).squareRoot() * dot(b, b, count: count).squareRoot()
+        return lengths > 0 ? dot(a, b, count: count) / lengths : 0
+    }
+
+    private static func cosine(dot: Double, _ aa: Double, _ bb: Double) -> Double {
+        guard aa > 0, bb > 0 else { return 0 }
+        let value = dot / (aa.squareRoot() * bb.squareRoot())
+        return value > same ? 1 : value
+    }
+
+    /// A cosine above this counts as 1 (spec 1).
+    static let same = 1 - 1e-6
+
+    static func isZero(_ row: UnsafePointer<Float>, count: Int) -> Bool {
+        for index in 0..<count where row[index] != 0 { return false }
+        return true
+    }
+
+    static func sum(_ row: UnsafePointer<Float>, into total: UnsafeMutablePointer<Double>, count: Int) {
+        var index = 0
+        while index &+ 4 <= count {
+            store(load(total + index) + SIMD4<Double>(load(row + index)), total + index)
+            index &+= 4
+        }
+        while index < count {
+            total[index] += Double(row[index])
+            index &+= 1
+        }
+    }
+
+    static func sum(_ row: UnsafePointer<Double>, into total: UnsafeMutablePointer<Double>, count: Int) {
+        var index = 0
+        while index &+ 4 <= count {
+            store(load(total + index) + load(row + index), total + index)
+            index &+= 4
+        }
+        while index < count {
+            total[index] += row[index]
+            index &+= 1
+        }
+    }
+
+    static func maximum(_ row: UnsafePointer<Float>, into total: UnsafeMutablePointer<Double>, count: Int) {
+        for index in 0..<count {
+            total[index] = max(total[index], Double(row[index]))
+        }
+    }
+
+    /// Divides in place: division, not multiplication by the inverse, so that the mean of equal rows is that row.
+    static func divide(_ total: UnsafeMutablePointer<Double>, by divisor: Int, count: Int) {
+        guard divisor != 1 else { return }
+        let divisor = Double(divisor)
+        for index in 0..<count {
+            total[index] /= divisor
+        }
+    }
+
+    static func round(_ row: UnsafePointer<Double>, into target: UnsafeMutablePointer<Float>, count: Int) {
+        for index in 0..<count {
+            target[index] = Float(row[index])
+        }
+    }
+
+    // MARK: Loops
+
+    @inline(__always)
+    private static func reduce(
+        _ count: Int, _ step: (Int) -> SIMD4<Double>, tail: (Int) -> Double
+    ) -> Double {
+        var even = SIMD4<Double>.zero
+        var odd = SIMD4<Double>.zero
+        var index = 0
+        while index &+ 8 <= count {
+            even += step(index)
+            odd += step(index &+ 4)
+            index &+= 8
+        }
+        var total = (even + odd).sum()
+        while index < count {
+            total += tail(index)
+            index &+= 1
+        }
+        return total
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafePointer<Float>) -> SIMD4<Float> {
+        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD4<Float>.self)
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafePointer<Double>) -> SIMD4<Double> {
+        UnsafeRawPointer(pointer).loadUnaligned(as: SIMD4<Double>.self)
+    }
+
+    @inline(__always)
+    private static func load(_ pointer: UnsafeMutablePointer<Double>) -> SIMD4<Double> {
+        load(UnsafePointer(pointer))
+    }
+
+    @inline(__always)
+    private static func store(_ value: SIMD4<Double>, _ pointer: UnsafeMutablePointer<Double>) {
+        UnsafeMutableRawPointer(pointer).storeBytes(of: value, as: SIMD4<Double>.self)
+    }
+}

@@ -1,0 +1,311 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// DPC-kNN: clusters of rows around density peaks (spec 6.2; Du et al. 2016, as TSTM uses it).
+///
+/// Works on float32 squared distances with error bounds. Where a density, a rank or a label hangs on less than the bound,
+/// the distances it hangs on are computed in double from the rows themselves.
+struct DensityPeaks {
+    /// Rows to cluster.
+    let count: Int
+    /// How many clusters; above 0 and below `count`.
+    let clusters: Int
+    /// [count, count] squared Euclidean distances in float32, symmetric.
+    let distances: UnsafeMutablePointer<Float>
+    /// [count] error bound of a row's distances: that of (i, j) is `errors[i] + errors[j]`.
+    let errors: UnsafePointer<Float>
+    /// What a float32 squared distance is multiplied with: 1/D, and the square of the scale that was taken out of the rows.
+    let unit: Double
+    /// The rows themselves, for exact distances.
+    let source: RootRows
+
+    /// Room for the steps' results, `count` each.
+    struct Room {
+        let meanLower: UnsafeMutablePointer<Float>
+        let meanUpper: UnsafeMutablePointer<Float>
+        let exactDensity: UnsafeMutablePointer<Double>
+        let exactDelta: UnsafeMutablePointer<Double>
+        let score: UnsafeMutablePointer<Interval>
+        let deltaUpper: UnsafeMutablePointer<Double>
+        let deltaRanking: UnsafeMutablePointer<Double>
+        let isCentre: UnsafeMutablePointer<Bool>
+    }
+
+    let room: Room
+    let closeCalls: UnsafeMutablePointer<Int>
+
+    /// Neighbours that make a density.
+    private var neighbours: Int { min(clusters, 7) }
+
+    /// Writes, for every row, the centre of its cluster (itself for a centre). O(count²).
+    func assign(centres: UnsafeMutablePointer<Int32>) {
+        estimateDensities()
+        estimateScores()
+        chooseCentres()
+        for row in 0..<count {
+            centres[row] = Int32(room.isCentre[row] ? row : nearestCentre(row))
+        }
+    }
+
+    // MARK: Densities
+
+    @inline(__always)
+    private func line(_ row: Int) -> UnsafeMutablePointer<Float> { distances + row &* count }
+
+    /// Bounds of the mean of every row's smallest squared distances, the zero to itself included. The density is
+    /// exp(-mean), so they order the densities. Leaves infinity on the diagonal.
+    private func estimateDensities() {
+        var widest: Float = 0
+        for row in 0..<count { widest = max(widest, errors[row]) }
+        for row in 0..<count {
+            let line = line(row)
+            line[row] = .infinity
+            let mean = Double(smallestSum(line, neighbours - 1)) * unit / Double(neighbours)
+            // Each order statistic moves by no more than the largest error. Past 745 every density is 0, and below the
+            // unit of double's 1 they cannot be told apart either: such rows are left to the exact comparison.
+            let error = Double(errors[row] + widest) * unit + mean * 1e-6 + 1e-15
+            room.meanLower[row] = Float(min(max(0, mean - error), 740)).nextDown
+            room.meanUpper[row] = Float(min(mean + error, 760)).nextUp
+            if room.meanUpper[row] > 740 { room.meanUpper[row] = .greatestFiniteMagnitude }
+            room.exactDensity[row] = -1
+            room.exactDelta[row] = -1
+        }
+    }
+
+    /// Sum of the `wanted` smallest of a row (at most 6), ascending.
+    private func smallestSum(_ line: UnsafePointer<Float>, _ wanted: Int) -> Float {
+        guard wanted > 0 else { return 0 }
+        var smallest = SIMD8<Float>(repeating: .infinity)
+        var limit = Float.infinity
+        for column in 0..<count where line[column] < limit {
+            var place = wanted &- 1
+            while place > 0 && smallest[place &- 1] > line[column] {
+                smallest[place] = smallest[place &- 1]
+                place &-= 1
+            }
+            smallest[place] = line[column]
+            limit = smallest[wanted &- 1]
+        }
+        var sum: Float = 0
+        for place in 0..<wanted { sum += smallest[place] }
+        return sum
+    }
+
+    private func exactDistance(_ a: Int, _ b: Int) -> Double {
+        a == b ? 0 : source.exactDistance(a, b)
+    }
+
+    private func density(_ row: Int) -> Double {
+        if room.exactDensity[row] >= 0 { return room.exactDensity[row] }
+        closeCalls.pointee += 1
+        let wanted = neighbours - 1
+        let line = line(row)
+        // Every row that may be among the nearest: within the last one's bound.
+        var nearest = SIMD8<Double>(repeating: .infinity)
+        if wanted > 0 {
+            var bounds = SIMD8<Float>(repeating: .infinity)
+            for column in 0..<count where column != row {
+                insert(line[column] + errors[row] + errors[column], into: &bounds, wanted)
+            }
+            let reach = bounds[wanted - 1].nextUp
+            for column in 0..<count where column != row && line[column] - errors[row] - errors[column] <= reach {
+                insert(exactDistance(row, column), into: &nearest, wanted)
+            }
+        }
+        var sum = 0.0
+        for place in 0..<wanted { sum += nearest[place] * nearest[place] }
+        room.exactDensity[row] = exp(-(sum / Double(neighbours)))
+        return room.exactDensity[row]
+    }
+
+    private func insert<Scalar: BinaryFloatingPoint & SIMDScalar>(
+        _ value: Scalar, into smallest: inout SIMD8<Scalar>, _ wanted: Int
+    ) {
+        guard value < smallest[wanted - 1] else { return }
+        var place = wanted - 1
+        while place > 0 && smallest[place - 1] > value {
+            smallest[place] = smallest[place - 1]
+            place -= 1
+        }
+        smallest[place] = value
+    }
+
+    /// Whether `a` is the denser of two rows: of equal densities the lower index.
+    private func isDenser(_ a: Int, than b: Int) -> Bool {
+        if room.meanUpper[a] < room.meanLower[b] { return true }
+        if room.meanUpper[b] < room.meanLower[a] { return false }
+        let (densityA, densityB) = (density(a), density(b))
+        return densityA > densityB || (densityA == densityB && a < b)
+    }
+
+    // MARK: Scores
+
+    /// Bounds of delta * density for every row; delta is the distance to the nearest denser row, or the largest distance of
+    /// all where there is none.
+    private func estimateScores() {
+        var farthest: Float = 0
+        var farthestUpper: Float = 0
+        for row in 0..<count {
+            let line = line(row)
+            for column in (row &+ 1)..<max(count, row &+ 1) {
+                farthest = max(farthest, line[column] - errors[row] - errors[column])
+                farthestUpper = max(farthestUpper, line[column] + errors[row] + errors[column])
+            }
+        }
+        for row in 0..<count {
+            let line = line(row)
+            let (error, lower, upper) = (errors[row], room.meanLower[row], room.meanUpper[row])
+            var nearestUpper = farthestUpper
+            var nearestLower = farthest
+            for column in 0..<count {
+                let distance = line[column]
+                let columnError = errors[column]
+                nearestUpper = min(
+                    nearestUpper, room.meanUpper[column] < lower ? distance + error + columnError : .infinity)
+                nearestLower = min(
+                    nearestLower, room.meanLower[column] <= upper ? distance - error - columnError : .infinity)
+            }
+            room.deltaUpper[row] = Double(nearestUpper)
+            // A few units in the last place for the float32 sums above and for the functions.
+            let slack = 1e-6
+            room.score[row] = Interval(
+                (Double(max(0, nearestLower)) * unit * (1 - slack)).squareRoot() * exp(-Double(room.meanUpper[row])),
+                (Double(nearestUpper) * unit * (1 + slack)).squareRoot() * exp(-Double(room.meanLower[row])))
+        }
+    }
+
+    private func settleScore(_ row: Int) {
+        guard room.exactDelta[row] < 0 else { return }
+        let line = line(row)
+        var delta = Double.infinity
+        let reach = Float(room.deltaUpper[row]).nextUp
+        var hasDenser = false
+        for column in 0..<count where column != row {
+            // Certainly not denser, or certainly farther than one that is.
+            if room.meanLower[column] > room.meanUpper[row] { continue }
+            if hasDenser && line[column] - errors[row] - errors[column] > reach { continue }
+            guard isDenser(column, than: row) else { continue }
+            hasDenser = true
+            if line[column] - errors[row] - errors[column] <= reach {
+                delta = min(delta, exactDistance(row, column))
+            }
+        }
+        if delta == .infinity {
+            delta = hasDenser ? exactNearestDenser(row) : exactFarthest()
+        }
+        room.exactDelta[row] = delta
+        room.score[row] = Interval(exactly: delta * density(row))
+    }
+
+    private func exactNearestDenser(_ row: Int) -> Double {
+        var delta = Double.infinity
+        for column in 0..<count where column != row && isDenser(column, than: row) {
+            delta = min(delta, exactDistance(row, column))
+        }
+        return delta
+    }
+
+    private func exactFarthest() -> Double {
+        var lower: Float = 0
+        for row in 0..<count {
+            for column in (row + 1)..<max(count, row + 1) {
+                lower = max(lower, line(row)[column] - errors[row] - errors[column])
+            }
+        }
+        var farthest = 0.0
+        for row in 0..<count {
+            for column in (row + 1)..<max(count, row + 1)
+            where line(row)[column] + errors[row] + errors[column] >= lower {
+                farthest = max(farthest, exactDistance(row, column))
+            }
+        }
+        return farthest
+    }
+
+    // MARK: Centres
+
+    /// Marks the rows of largest score; of equal ones the first.
+    private func chooseCentres() {
+        // The last place lies between these; whoever reaches into that is settled, and then the last place is known.
+        let lower = limit(\.lower)
+        let upper = limit(\.upper)
+        var certain = 0
+        var possible = 0
+        for row in 0..<count {
+            if room.score[row].lower > upper { certain += 1 }
+            if room.score[row].upper >= lower { possible += 1 }
+        }
+        if possible > clusters {
+            for row in 0..<count
+            where room.score[row].upper >= lower && room.score[row].lower <= upper {
+                settleScore(row)
+            }
+        }
+        var last = lower
+        var ties = clusters
+        if possible > clusters {
+            last = limit(\.upper)
+            for row in 0..<count where room.score[row].lower > last { ties -= 1 }
+        }
+        for row in 0..<count {
+            let score = room.score[row]
+            if possible <= clusters {
+                room.isCentre[row] = score.upper >= lower
+            } else if score.isExact && score.lower == last {
+                room.isCentre[row] = ties > 0
+                ties -= 1
+            } else {
+                room.isCentre[row] = score.lower > last
+            }
+        }
+    }
+
+    /// The score of the last place among the bounds.
+    private func limit(_ bound: (Interval) -> Double) -> Double {
+        let ranking = UnsafeMutableBufferPointer(start: room.deltaRanking, count: count)
+        for row in 0..<count { ranking[row] = bound(room.score[row]) }
+        return OrderStatistic.smallest(count - clusters, of: ranking)
+    }
+
+    // MARK: Labels
+
+    /// The nearest centre; of equally near ones that of higher score.
+    private func nearestCentre(_ row: Int) -> Int {
+        let line = line(row)
+        var reach = Float.infinity
+        for column in 0..<count where room.isCentre[column] {
+            reach = min(reach, line[column] + errors[row] + errors[column])
+        }
+        var best = -1
+        var rivals = 0
+        for column in 0..<count where room.isCentre[column] && line[column] - errors[row] - errors[column] <= reach {
+            if best < 0 || line[column] < line[best] { best = column }
+            rivals += 1
+        }
+        guard rivals > 1 else { return best }
+        closeCalls.pointee += 1
+        best = -1
+        var nearest = Double.infinity
+        for column in 0..<count where room.isCentre[column] && line[column] - errors[row] - errors[column] <= reach {
+            let distance = exactDistance(row, column)
+            if distance < nearest || (distance == nearest && ranksHigher(column, than: best)) {
+                nearest = distance
+                best = column
+            }
+        }
+        return best
+    }
+
+    /// Whether a centre has the higher score; of equal ones the lower index.
+    private func ranksHigher(_ a: Int, than b: Int) -> Bool {
+        settleScore(a)
+        settleScore(b)
+        let (scoreA, scoreB) = (room.score[a].lower, room.score[b].lower)
+        return scoreA > scoreB || (scoreA == scoreB && a < b)
+    }
+}

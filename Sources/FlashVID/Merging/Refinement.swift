@@ -1,0 +1,258 @@
+/// Beyond the paper: every unselected token is given to the nearest row of its segment, and rows are placed at their
+/// medoid (spec 12.2 and 12.3).
+extension Compression {
+    /// Whether rows change after they were clustered.
+    var refines: Bool { budget.contextual > 0 && configuration.refines }
+
+    /// Refines the rows and their assignment in place. Each round costs one product of the unselected tokens with their
+    /// segment's rows.
+    func refine(segments: Int, _ output: OutputRows) {
+        let rows = tables.firstRows[frames]
+        for round in 0..<configuration.refinementRounds {
+            let refinement = Refinement(self, output, finishedRounds: round)
+            parallelRows(rows) { _, row in refinement.measure(row: row) }
+            parallel(.refinement, frames) { worker, frame in
+                refinement.reassign(frame: frame, worker)
+                progress?.advance(by: Work.refinement, worker)
+            }
+            parallel(.refinement, segments) { _, segment in
+                refinement.adoptAssignment(segment: segment)
+                refinement.threadMembers(segment: segment)
+            }
+            let refined = Refinement(self, output, finishedRounds: round + 1)
+            parallelRows(rows) { worker, row in
+                guard output.kinds[row] == .contextual else { return }
+                refined.value(ofRow: row, into: worker.doublesC, worker)
+                Exact.round(UnsafePointer(worker.doublesC), into: output.tokens + row &* channels, count: channels)
+            }
+        }
+        guard configuration.placement == .medoid else { return }
+        let refinement = Refinement(self, output, finishedRounds: configuration.refinementRounds)
+        if configuration.refinementRounds == 0 {
+            parallel(.refinement, segments) { _, segment in refinement.threadMembers(segment: segment) }
+        }
+        parallelRows(rows) { worker, row in refinement.findMedoid(row: row, worker) }
+        parallel(.refinement, segments) { _, segment in refinement.placeAtMedoids(segment: segment) }
+    }
+
+    private func parallelRows(_ rows: Int, _ body: (_ worker: Worker, _ row: Int) -> Void) {
+        let chunk = 8
+        parallel(.refinement, (rows + chunk - 1) / chunk) { worker, index in
+            for row in (index * chunk)..<min(rows, (index + 1) * chunk) { body(worker, row) }
+        }
+    }
+}
+
+extension Configuration {
+    /// Whether rows change after they were clustered.
+    var refines: Bool { refinementRounds > 0 || placement == .medoid }
+}
+
+/// Rows and assignment after some rounds.
+private struct Refinement {
+    let compression: Compression
+    let output: OutputRows
+    let finishedRounds: Int
+
+    init(_ compression: Compression, _ output: OutputRows, finishedRounds: Int) {
+        self.compression = compression
+        self.output = output
+        self.finishedRounds = finishedRounds
+    }
+
+    private var tables: Compression.Tables { compression.tables }
+    private var channels: Int { compression.channels }
+
+    private func rows(ofSegment segment: Int) -> Range<Int> {
+        let frames = compression.frames(ofSegment: segment)
+        return tables.firstRows[frames.lowerBound]..<tables.firstRows[frames.upperBound]
+    }
+
+    private func tokens(ofSegment segment: Int) -> Range<Int> {
+        let frames = compression.frames(ofSegment: segment)
+        return compression.token(frames.lowerBound, 0)..<compression.token(frames.upperBound, 0)
+    }
+
+    // MARK: Values
+
+    /// A row in double: a selected token as it is, a contextual row as the mean of its cluster's aggregates, and after a
+    /// round as the mean of its members.
+    func value(ofRow row: Int, into total: UnsafeMutablePointer<Double>, _ worker: Worker) {
+        total.update(repeating: 0, count: channels)
+        if output.kinds[row] == .selected {
+            let token = compression.clip.token(output.indices[row], convertedInto: worker.rowA)
+            Exact.sum(token, into: total, count: channels)
+        } else if finishedRounds > 0 {
+            var count = 0
+            var member = Int(tables.firstMembers[row])
+            while member >= 0 {
+                let token = compression.clip.token(member, convertedInto: worker.rowA)
+                Exact.sum(token, into: total, count: channels)
+                count += 1
+                member = Int(tables.nextMembers[member])
+            }
+            Exact.divide(total, by: count, count: channels)
+        } else {
+            let centre = output.indices[row]
+            let first = centre - centre % compression.tokensPerFrame
+            var count = 0
+            for root in first..<(first + compression.tokensPerFrame)
+            where !compression.isSelected(root) && tables.roots[root] == Int32(root)
+                && tables.centres[root] == Int32(centre)
+            {
+                compression.aggregate(root: root, into: worker.doublesA, worker)
+                Exact.sum(UnsafePointer(worker.doublesA), into: total, count: channels)
+                count += 1
+            }
+            Exact.divide(total, by: count, count: channels)
+        }
+    }
+
+    // MARK: Assignment
+
+    func measure(row: Int) {
+        tables.rowSquares[row] = BLAS.squaredNorm(output.tokens + row &* channels, count: channels)
+    }
+
+    /// The nearest row of the segment for every unselected token of a frame; of equally near ones the first.
+    func reassign(frame: Int, _ worker: Worker) {
+        let rows = rows(ofSegment: compression.segment(ofFrame: frame))
+        let view = compression.clip.frame(frame, convertedInto: worker.frame)
+        let free = compression.gatherFree(frame, view, into: worker.packed.0, worker.lists.0)
+        let candidates = MatrixView(
+            base: output.tokens + rows.lowerBound &* channels, rows: rows.count, columns: channels, stride: channels)
+        let block = max(1, worker.productCapacity / rows.count)
+        for start in stride(from: 0, to: free.tokens.count, by: block) {
+            let count = min(block, free.tokens.count - start)
+            let part = MatrixView(
+                base: free.rows.row(start), rows: count, columns: channels, stride: channels)
+            BLAS.products(part, candidates, into: worker.products)
+            for index in 0..<count {
+                let token = compression.token(frame, Int(free.tokens[start + index]))
+                let products = worker.products + index &* rows.count
+                tables.nextRows[token] = Int32(nearestRow(token, rows, products, worker))
+            }
+        }
+    }
+
+    /// Squared distances less the token's own square, in float32, then in double among those that rounding could swap.
+    private func nearestRow(
+        _ token: Int, _ rows: Range<Int>, _ products: UnsafeMutablePointer<Float>, _ worker: Worker
+    ) -> Int {
+        let inverse = tables.inverseNorms[token]
+        let length = inverse > 0 ? 1 / inverse : 0
+        let tolerance = Float(compression.tolerance)
+        // Of numbers beyond float32's squares nothing is known.
+        let isExtreme = compression.tables.marks[token].contains(.extreme)
+        var reach = Float.infinity
+        func error(_ square: Float) -> Float {
+            tolerance * (square + 2 * length * square.squareRoot()) + .leastNormalMagnitude * Float(4 * channels)
+        }
+        for (index, row) in rows.enumerated() {
+            let square = tables.rowSquares[row]
+            let upper = square - 2 * products[index] + error(square)
+            if upper < reach { reach = upper }
+        }
+        func isCandidate(_ index: Int, _ row: Int) -> Bool {
+            let square = tables.rowSquares[row]
+            return isExtreme || !(square - 2 * products[index] - error(square) > reach)
+        }
+        var only = -1
+        var rivals = 0
+        for (index, row) in rows.enumerated() where isCandidate(index, row) {
+            if rivals == 0 { only = row }
+            rivals += 1
+        }
+        guard rivals > 1 else { return only }
+        worker.closeCalls.pointee += 1
+        var best = only
+        var nearest = Double.infinity
+        for (index, row) in rows.enumerated() where isCandidate(index, row) {
+            value(ofRow: row, into: worker.doublesC, worker)
+            let source = compression.clip.token(token, convertedInto: worker.rowB)
+            let distance = Exact.squaredDistance(source, UnsafePointer(worker.doublesC), count: channels)
+            if distance < nearest {
+                nearest = distance
+                best = row
+            }
+        }
+        return best
+    }
+
+    /// Makes the round's assignment the current one. A contextual row keeps its own source token.
+    func adoptAssignment(segment: Int) {
+        for token in tokens(ofSegment: segment) where !compression.isSelected(token) {
+            tables.rows[token] = tables.nextRows[token]
+        }
+        for row in rows(ofSegment: segment) where output.kinds[row] == .contextual {
+            tables.rows[output.indices[row]] = Int32(row)
+        }
+    }
+
+    /// Threads the members of every row, ascending.
+    func threadMembers(segment: Int) {
+        for row in rows(ofSegment: segment) { tables.firstMembers[row] = -1 }
+        for token in tokens(ofSegment: segment).reversed() {
+            let row = Int(tables.rows[token])
+            tables.nextMembers[token] = tables.firstMembers[row]
+            tables.firstMembers[row] = Int32(token)
+        }
+    }
+
+    // MARK: Placement
+
+    /// The member nearest to a contextual row's final value; of equally near ones the first. Left in `nextRows`, by row.
+    func findMedoid(row: Int, _ worker: Worker) {
+        var medoid = output.indices[row]
+        if output.kinds[row] == .contextual {
+            value(ofRow: row, into: worker.doublesC, worker)
+            var nearest = Double.infinity
+            var member = Int(tables.firstMembers[row])
+            while member >= 0 {
+                let token = compression.clip.token(member, convertedInto: worker.rowA)
+                let distance = Exact.squaredDistance(token, UnsafePointer(worker.doublesC), count: channels)
+                if distance < nearest {
+                    nearest = distance
+                    medoid = member
+                }
+                member = Int(tables.nextMembers[member])
+            }
+        }
+        tables.nextRows[row] = Int32(medoid)
+    }
+
+    /// Gives rows their medoids' places and brings the segment's rows back into ascending order.
+    func placeAtMedoids(segment: Int) {
+        let rows = rows(ofSegment: segment)
+        let tokens = tokens(ofSegment: segment)
+        // Members are done with: their tables hold which row takes a place, and where a row goes.
+        let rowAtPlace = tables.nextMembers
+        let target = tables.firstMembers
+        for token in tokens { rowAtPlace[token] = -1 }
+        for row in rows {
+            output.indices[row] = Int(tables.nextRows[row])
+            rowAtPlace[output.indices[row]] = Int32(row)
+        }
+        var next = rows.lowerBound
+        for token in tokens where rowAtPlace[token] >= 0 {
+            target[Int(rowAtPlace[token])] = Int32(next)
+            next += 1
+        }
+        for token in tokens { tables.rows[token] = target[Int(tables.rows[token])] }
+        for row in rows {
+            while Int(target[row]) != row {
+                let other = Int(target[row])
+                swapRows(row, other)
+                target[row] = target[other]
+                target[other] = Int32(other)
+            }
+        }
+    }
+
+    private func swapRows(_ a: Int, _ b: Int) {
+        swap(&output.indices[a], &output.indices[b])
+        swap(&output.kinds[a], &output.kinds[b])
+        let (rowA, rowB) = (output.tokens + a &* channels, output.tokens + b &* channels)
+        for channel in 0..<channels { swap(&rowA[channel], &rowB[channel]) }
+    }
+}

@@ -1,0 +1,137 @@
+/// Where the rows of a clip go.
+struct OutputRows: @unchecked Sendable {
+    // Sound: the caller of the engine owns the memory for the duration of the call, and frames (segments, in refinement)
+    // write disjoint rows.
+
+    /// [K, D]
+    let tokens: UnsafeMutablePointer<Float>
+    /// [K]
+    let indices: UnsafeMutablePointer<Int>
+    let kinds: UnsafeMutablePointer<CompressedVideo.Kind>
+}
+
+/// The order of the stages.
+extension Compression {
+    /// Rough weight of each stage's work on a frame, for the progress report.
+    enum Work {
+        static let segmentation = 1
+        static let selection = 6
+        static let rows = 3
+        static let refinement = 6
+
+        static func total(_ shape: ClipShape, _ configuration: Configuration) -> Int {
+            shape.frames
+                * (segmentation + selection + rows + refinement * configuration.refinementRounds)
+        }
+    }
+
+    /// Segments, selections, trees and shares: everything up to the number of rows of every frame, `firstRows`.
+    /// Returns the number of segments.
+    func decide() throws(FlashVIDError) -> Int {
+        parallel(.segmentation, frames) { worker, frame in
+            measure(frame: frame, worker)
+            progress?.advance(by: Work.segmentation, worker)
+        }
+        if let error = firstNotFinite() { throw error }
+        let segments = cutSegments()
+
+        let runs = cutRuns(segments: segments)
+        parallel(.selection, runs) { worker, run in
+            selectAndLink(frames(ofRun: run), worker)
+        }
+        if buildsTrees {
+            parallel(.trees, runs) { worker, run in
+                linkAcross(runStart: frames(ofRun: run).lowerBound, worker)
+            }
+        }
+        parallel(.trees, segments) { worker, segment in
+            growTrees(segment: segment, worker)
+            shareOut(segment: segment)
+        }
+        tables.firstRows[0] = 0
+        for frame in 0..<frames {
+            tables.firstRows[frame + 1] = tables.firstRows[frame] + budget.selected + tables.shares[frame]
+        }
+        return segments
+    }
+
+    /// Rows of the whole clip, once ``decide()`` has run.
+    var rowCount: Int { tables.firstRows[frames] }
+
+    /// The rows themselves, their indices, and the assignment of every token, `rows`.
+    func write(segments: Int, into output: OutputRows) {
+        parallel(.contextual, frames) { worker, frame in
+            writeRows(frame: frame, into: output, worker)
+            progress?.advance(by: Work.rows, worker)
+        }
+        guard configuration.semantics == .definition else { return }
+        parallel(.contextual, segments) { _, segment in
+            assignRows(segment: segment, output)
+        }
+        if refines {
+            refine(segments: segments, output)
+        }
+    }
+}
+
+// MARK: - Runs
+
+extension Compression {
+    /// Cuts every segment into runs of frames. One thread walks along a run, so that a frame is gathered once and meets
+    /// both its neighbours. Picks that are carried along a segment make it one run.
+    private func cutRuns(segments: Int) -> Int {
+        let share = frames / (pool.threads * 4)
+        let longest = configuration.carry ? frames : max(1, min(16, share))
+        var runs = 0
+        for segment in 0..<segments {
+            for start in stride(from: frames(ofSegment: segment).lowerBound, to: frames(ofSegment: segment).upperBound, by: longest) {
+                tables.runStarts[runs] = Int32(start)
+                runs += 1
+            }
+        }
+        tables.runStarts[runs] = Int32(frames)
+        return runs
+    }
+
+    private func frames(ofRun run: Int) -> Range<Int> {
+        Int(tables.runStarts[run])..<Int(tables.runStarts[run + 1])
+    }
+
+    /// Selects in every frame of a run and links it with the one before in the run.
+    private func selectAndLink(_ run: Range<Int>, _ worker: Worker) {
+        var earlier: FreeTokens?
+        for frame in run {
+            let view = clip.frame(frame, convertedInto: worker.frame)
+            select(frame: frame, view, worker)
+            if buildsTrees {
+                let isEven = (frame - run.lowerBound) % 2 == 0
+                let free = gatherFree(
+                    frame, view, into: isEven ? worker.packed.0 : worker.packed.1,
+                    isEven ? worker.lists.0 : worker.lists.1)
+                if let earlier {
+                    let start = Self.now
+                    link(free, to: earlier, worker)
+                    let seconds = Self.now - start
+                    worker.seconds[CompressedVideo.Stage.trees.rawValue] += seconds
+                    worker.seconds[CompressedVideo.Stage.selection.rawValue] -= seconds
+                } else {
+                    unlink(frame: frame)
+                }
+                earlier = free
+            } else {
+                unlink(frame: frame)
+            }
+            progress?.advance(by: Work.selection, worker)
+        }
+    }
+
+    /// Links a run's first frame with the one before it, if that is of the same segment.
+    private func linkAcross(runStart frame: Int, _ worker: Worker) {
+        guard !isFirstOfSegment(frame) else { return }
+        let earlier = gatherFree(
+            frame - 1, clip.frame(frame - 1, convertedInto: worker.frame), into: worker.packed.0, worker.lists.0)
+        let later = gatherFree(
+            frame, clip.frame(frame, convertedInto: worker.frame), into: worker.packed.1, worker.lists.1)
+        link(later, to: earlier, worker)
+    }
+}

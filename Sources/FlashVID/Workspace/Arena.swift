@@ -1,0 +1,73 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// The workspace's memory: one block, grown only for a larger clip, handed out anew for every clip.
+struct Arena: ~Copyable {
+    // The pointer is owned by this value alone and freed with it.
+    private var base: UnsafeMutableRawPointer?
+    private(set) var capacity = 0
+
+    init() {}
+
+    deinit { free(base) }
+
+    /// Memory laid out by `lay`, which is called twice: once to measure and once to hand out.
+    mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
+        var measure = Plan(base: nil)
+        _ = lay(&measure)
+        guard !measure.overflows else { throw .sizeOverflow("the workspace of this clip") }
+        if measure.offset > capacity {
+            free(base)
+            base = nil
+            capacity = 0
+            var block: UnsafeMutableRawPointer?
+            guard posix_memalign(&block, Plan.alignment, measure.offset) == 0, let block else {
+                throw .outOfMemory(bytes: measure.offset)
+            }
+            base = block
+            capacity = measure.offset
+        }
+        var handOut = Plan(base: base)
+        return lay(&handOut)
+    }
+
+    /// Offsets into the block. Without a block it only measures, and its pointers must not be followed.
+    struct Plan {
+        static let alignment = 64
+
+        fileprivate let base: UnsafeMutableRawPointer?
+        fileprivate private(set) var offset = 0
+        fileprivate private(set) var overflows = false
+
+        fileprivate init(base: UnsafeMutableRawPointer?) {
+            self.base = base
+        }
+
+        /// Whether the pointers may be followed.
+        var handsOut: Bool { base != nil }
+
+        /// Room for the product of `counts` elements, aligned to a cache line, not initialised.
+        mutating func take<Element: BitwiseCopyable>(
+            _ type: Element.Type, _ counts: Int...
+        ) -> UnsafeMutablePointer<Element> {
+            var bytes = MemoryLayout<Element>.stride
+            for count in counts {
+                let product = bytes.multipliedReportingOverflow(by: count)
+                overflows = overflows || product.overflow
+                bytes = product.partialValue
+            }
+            let start = offset
+            let end = start.addingReportingOverflow(bytes)
+            let padded = end.partialValue.addingReportingOverflow(Self.alignment - 1)
+            overflows = overflows || end.overflow || padded.overflow || bytes < 0
+            offset = overflows ? 0 : padded.partialValue & ~(Self.alignment - 1)
+            let address = base.map { $0 + start } ?? UnsafeMutableRawPointer(bitPattern: Self.alignment)!
+            return address.assumingMemoryBound(to: type)
+        }
+    }
+}

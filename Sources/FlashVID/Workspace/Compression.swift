@@ -1,0 +1,196 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+
+/// One clip on its way through the stages: what every stage reads and what it leaves to the next.
+///
+/// Tokens are named by their index in the clip, `frame * N + token`. Frames are worked on in parallel; a stage writes only
+/// to its own frame's (or segment's) part of the tables, so no two threads write to one place.
+struct Compression: @unchecked Sendable {
+    // Sound although full of pointers: they point into the workspace's arena, which outlives the call, and the parts that
+    // threads write are disjoint as said above.
+
+    let clip: Clip
+    let configuration: Configuration
+    let budget: Budget
+    let pool: WorkerPool
+    /// Error bound of a float32 cosine.
+    let tolerance: Double
+
+    let progress: Progress?
+    let tables: Tables
+    let workers: UnsafeMutablePointer<Worker>
+
+    var frames: Int { clip.frames }
+    var tokensPerFrame: Int { clip.tokensPerFrame }
+    var channels: Int { clip.channels }
+
+    /// What the stages leave to each other.
+    struct Tables {
+        // Segmentation
+        /// [F, D] mean token of every frame.
+        let means: UnsafeMutablePointer<Double>
+        /// [F] cosine of each frame's mean with the next one's.
+        let transitions: UnsafeMutablePointer<Double>
+        /// Up to F + 1 first frames of segments, and the number of frames behind the last.
+        let segmentStarts: UnsafeMutablePointer<Int32>
+        /// [F] the segment of a frame.
+        let segmentOfFrame: UnsafeMutablePointer<Int32>
+        // Selection
+        /// Up to F + 1 first frames of runs, and the number of frames behind the last.
+        let runStarts: UnsafeMutablePointer<Int32>
+        /// [F·N] what is known of a token.
+        let marks: UnsafeMutablePointer<Mark>
+        /// [F·N] 1/|x|, or 0 where float32 cannot tell it.
+        let inverseNorms: UnsafeMutablePointer<Float>
+        /// [F, selected] tokens picked in a frame, ascending.
+        let picks: UnsafeMutablePointer<Int32>
+        // Trees
+        /// [F·N] best match in the frame before, or -1.
+        let parents: UnsafeMutablePointer<Int32>
+        /// [F·N] cosine with that match; -1 where there is none to look for.
+        let similarities: UnsafeMutablePointer<Double>
+        /// [F·N] room for an order statistic of the similarities.
+        let ranking: UnsafeMutablePointer<Double>
+        /// [F·N] root of a token's tree; itself for a root.
+        let roots: UnsafeMutablePointer<Int32>
+        /// [F·N] next token of the same tree, ascending, or -1.
+        let nextInTree: UnsafeMutablePointer<Int32>
+        // Contextual
+        /// [F] roots, contextual rows, and the first output row of a frame.
+        let rootCounts: UnsafeMutablePointer<Int>
+        let shares: UnsafeMutablePointer<Int>
+        let firstRows: UnsafeMutablePointer<Int>
+        /// [F·N] the centre of a root's cluster; before that, the last token of a root's tree.
+        let centres: UnsafeMutablePointer<Int32>
+        /// [F·N] the row that stands for a token, or -1.
+        let rows: UnsafeMutablePointer<Int32>
+        // Refinement
+        /// [F·N] the same for the round under way.
+        let nextRows: UnsafeMutablePointer<Int32>
+        /// [F·N] by row: its first member; by token: the next member of the same row; ascending, or -1.
+        let firstMembers: UnsafeMutablePointer<Int32>
+        let nextMembers: UnsafeMutablePointer<Int32>
+        /// [F·N] by row: its squared norm.
+        let rowSquares: UnsafeMutablePointer<Float>
+    }
+
+    /// What is known of a token.
+    struct Mark: OptionSet {
+        let rawValue: UInt8
+        /// Picked by ADTS.
+        static let selected = Mark(rawValue: 1)
+        /// Joined its parent.
+        static let merged = Mark(rawValue: 2)
+        /// Its norm leaves the range in which float32 products can be trusted; its cosines are computed in double.
+        static let extreme = Mark(rawValue: 4)
+        /// Has no length.
+        static let zero = Mark(rawValue: 8)
+    }
+
+    init(
+        _ clip: Clip, _ configuration: Configuration, _ budget: Budget, _ pool: WorkerPool,
+        _ progress: Progress?, plan: inout Arena.Plan
+    ) {
+        self.clip = clip
+        self.configuration = configuration
+        self.budget = budget
+        self.pool = pool
+        self.progress = progress
+        tolerance = Self.cosineTolerance(channels: clip.channels)
+        let frames = clip.frames
+        let tokens = frames * clip.tokensPerFrame
+        let refined = configuration.refines ? tokens : 0
+        tables = Tables(
+            means: plan.take(Double.self, frames, clip.channels),
+            transitions: plan.take(Double.self, frames),
+            segmentStarts: plan.take(Int32.self, frames + 1),
+            segmentOfFrame: plan.take(Int32.self, frames),
+            runStarts: plan.take(Int32.self, frames + 1),
+            marks: plan.take(Mark.self, tokens),
+            inverseNorms: plan.take(Float.self, tokens),
+            picks: plan.take(Int32.self, frames, budget.selected),
+            parents: plan.take(Int32.self, tokens),
+            similarities: plan.take(Double.self, tokens),
+            ranking: plan.take(Double.self, tokens),
+            roots: plan.take(Int32.self, tokens),
+            nextInTree: plan.take(Int32.self, tokens),
+            rootCounts: plan.take(Int.self, frames),
+            shares: plan.take(Int.self, frames),
+            firstRows: plan.take(Int.self, frames + 1),
+            centres: plan.take(Int32.self, tokens),
+            rows: plan.take(Int32.self, tokens),
+            nextRows: plan.take(Int32.self, refined),
+            firstMembers: plan.take(Int32.self, refined),
+            nextMembers: plan.take(Int32.self, refined),
+            rowSquares: plan.take(Float.self, refined))
+        workers = plan.take(Worker.self, pool.threads)
+        for index in 0..<pool.threads {
+            let worker = Worker(index: index, clip, configuration, budget, plan: &plan)
+            if plan.handsOut { workers[index] = worker }
+        }
+    }
+
+    /// Six standard deviations and more of a float32 cosine's rounding: products are summed in blocks of a few hundred
+    /// channels, a sum of n terms errs like a random walk of √n steps of half a unit in the last place, and a few large
+    /// channels may carry the whole sum from its beginning.
+    static func cosineTolerance(channels: Int) -> Double {
+        let unit = Double(Float.ulpOfOne) / 2
+        return unit * (8 + 2 * Double(min(channels, 1024)).squareRoot())
+    }
+
+    // MARK: Places
+
+    func token(_ frame: Int, _ token: Int) -> Int { frame &* tokensPerFrame &+ token }
+
+    func isSelected(_ token: Int) -> Bool { tables.marks[token].contains(.selected) }
+
+    func mean(ofFrame frame: Int) -> UnsafeMutablePointer<Double> { tables.means + frame &* channels }
+
+    /// Frames of a segment.
+    func frames(ofSegment segment: Int) -> Range<Int> {
+        Int(tables.segmentStarts[segment])..<Int(tables.segmentStarts[segment + 1])
+    }
+
+    func segment(ofFrame frame: Int) -> Int { Int(tables.segmentOfFrame[frame]) }
+
+    func isFirstOfSegment(_ frame: Int) -> Bool {
+        tables.segmentStarts[segment(ofFrame: frame)] == Int32(frame)
+    }
+
+    /// Tokens picked in a frame, ascending.
+    func picks(ofFrame frame: Int) -> UnsafeMutableBufferPointer<Int32> {
+        UnsafeMutableBufferPointer(start: tables.picks + frame &* budget.selected, count: budget.selected)
+    }
+}
+
+// MARK: - Time
+
+extension Compression {
+    /// Runs `body` for every task on the pool and charges its time to a stage.
+    func parallel(
+        _ stage: CompressedVideo.Stage, _ tasks: Int, _ body: (_ worker: Worker, _ task: Int) -> Void
+    ) {
+        pool.run(tasks) { index, task in
+            let worker = workers[index]
+            charge(stage, worker) { body(worker, task) }
+        }
+    }
+
+    func charge(_ stage: CompressedVideo.Stage, _ worker: Worker, _ body: () -> Void) {
+        let start = Self.now
+        body()
+        worker.seconds[stage.rawValue] += Self.now - start
+    }
+
+    /// Seconds on a clock that only rises.
+    static var now: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+    }
+}

@@ -1,0 +1,94 @@
+/// What one thread needs to work on one frame. Laid out once a clip, in the arena.
+struct Worker {
+    // Sound although full of pointers: a worker is used by one thread at a time, and its memory is its own.
+
+    /// Whether it is the thread that called the compressor.
+    let isCallingThread: Bool
+    /// [N, D] a frame converted to float32; empty for float32 clips.
+    let frame: UnsafeMutablePointer<Float>
+    /// [N, D] rows gathered from a frame; two, so that a frame meets the one before.
+    let packed: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
+    /// [N, N] products of a frame's tokens with each other or with another frame's, and room for refinement's.
+    let products: UnsafeMutablePointer<Float>
+    let productCapacity: Int
+    /// [D] single tokens and means.
+    let rowA: UnsafeMutablePointer<Float>
+    let rowB: UnsafeMutablePointer<Float>
+    let doublesA: UnsafeMutablePointer<Double>
+    let doublesB: UnsafeMutablePointer<Double>
+    let doublesC: UnsafeMutablePointer<Double>
+    /// [D] mean of the segment `eventSegment`'s frame means, in both precisions.
+    let event: UnsafeMutablePointer<Double>
+    let roundedEvent: UnsafeMutablePointer<Float>
+    let eventSegment: UnsafeMutablePointer<Int>
+    /// [N] each.
+    let weights: UnsafeMutablePointer<Interval>
+    let distances: UnsafeMutablePointer<Interval>
+    let values: UnsafeMutablePointer<Interval>
+    let scalars: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
+    let doubles: (
+        UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>,
+        UnsafeMutablePointer<Double>
+    )
+    /// [N] tokens of the frame and of the one before that enter a product; and lists for a step's own use.
+    let lists: (
+        UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>,
+        UnsafeMutablePointer<Int32>
+    )
+    let flags: UnsafeMutablePointer<Bool>
+    /// [carriedRows, D] picks of earlier frames (spec 12.1), and [carriedRows, N] their products with a frame.
+    let carried: UnsafeMutablePointer<Float>
+    let carriedProducts: UnsafeMutablePointer<Float>
+    let carriedPlaces: UnsafeMutablePointer<Int>
+    static let carriedRows = 256
+    /// Time by stage, and decisions settled in double.
+    let seconds: UnsafeMutablePointer<Double>
+    let closeCalls: UnsafeMutablePointer<Int>
+
+    init(
+        index: Int, _ clip: Clip, _ configuration: Configuration, _ budget: Budget, plan: inout Arena.Plan
+    ) {
+        isCallingThread = index == 0
+        let tokens = clip.tokensPerFrame
+        let channels = clip.channels
+        let carries = configuration.carry && budget.selected > 0
+        // Refinement compares a token with every row of its segment, at the most the clip's.
+        let rows = configuration.refinementRounds > 0 ? clip.frames * budget.total : 0
+        let square = tokens.multipliedReportingOverflow(by: tokens)
+        productCapacity = max(square.overflow ? Int.max : square.partialValue, rows)
+
+        frame = plan.take(Float.self, clip.type == .float32 ? 0 : tokens, channels)
+        packed = (plan.take(Float.self, tokens, channels), plan.take(Float.self, tokens, channels))
+        products = plan.take(Float.self, productCapacity)
+        rowA = plan.take(Float.self, channels)
+        rowB = plan.take(Float.self, channels)
+        doublesA = plan.take(Double.self, channels)
+        doublesB = plan.take(Double.self, channels)
+        doublesC = plan.take(Double.self, channels)
+        event = plan.take(Double.self, channels)
+        roundedEvent = plan.take(Float.self, channels)
+        eventSegment = plan.take(Int.self, 1)
+        weights = plan.take(Interval.self, tokens)
+        distances = plan.take(Interval.self, tokens)
+        values = plan.take(Interval.self, tokens)
+        scalars = (plan.take(Float.self, tokens), plan.take(Float.self, tokens), plan.take(Float.self, tokens))
+        doubles = (
+            plan.take(Double.self, tokens), plan.take(Double.self, tokens), plan.take(Double.self, tokens),
+            plan.take(Double.self, tokens)
+        )
+        lists = (
+            plan.take(Int32.self, tokens), plan.take(Int32.self, tokens), plan.take(Int32.self, tokens),
+            plan.take(Int32.self, tokens)
+        )
+        flags = plan.take(Bool.self, tokens)
+        carried = plan.take(Float.self, carries ? Self.carriedRows : 0, channels)
+        carriedProducts = plan.take(Float.self, carries ? Self.carriedRows : 0, tokens)
+        carriedPlaces = plan.take(Int.self, carries ? Self.carriedRows : 0)
+        seconds = plan.take(Double.self, CompressedVideo.Stage.allCases.count)
+        closeCalls = plan.take(Int.self, 1)
+        guard plan.handsOut else { return }
+        eventSegment.initialize(to: -1)
+        seconds.initialize(repeating: 0, count: CompressedVideo.Stage.allCases.count)
+        closeCalls.initialize(to: 0)
+    }
+}

@@ -1,0 +1,152 @@
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#else
+import Darwin
+#endif
+import Synchronization
+
+/// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
+/// starts none and allocates nothing.
+final class WorkerPool: @unchecked Sendable {
+    // Sound although unchecked: `job`, `tasks`, `round`, `busy` and `isClosing` are touched under `mutex` only, `next` is
+    // atomic, and the condition variables and the mutex live at fixed addresses until every thread was joined.
+
+    private typealias Job = (_ worker: Int, _ task: Int) -> Void
+
+    let threads: Int
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let started = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let next = Atomic<Int>(0)
+    private var job: UnsafePointer<Job>?
+    private var tasks = 0
+    private var round = 0
+    private var busy = 0
+    private var isClosing = false
+    private var handles: [pthread_t] = []
+
+    /// A pool of fewer threads where the system refuses to start so many.
+    init(threads wanted: Int) {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(started, nil)
+        pthread_cond_init(finished, nil)
+        threads = wanted
+        handles.reserveCapacity(wanted - 1)
+        for worker in 1..<max(1, wanted) {
+            let seat = Unmanaged.passRetained(Seat(pool: self, worker: worker))
+            #if canImport(Darwin)
+            var handle: pthread_t?
+            #else
+            var handle = pthread_t()
+            #endif
+            let status = pthread_create(&handle, nil, { argument in
+                #if canImport(Darwin)
+                let seat = Unmanaged<Seat>.fromOpaque(argument).takeRetainedValue()
+                #else
+                let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
+                #endif
+                seat.pool.work(as: seat.worker)
+                return nil
+            }, seat.toOpaque())
+            guard status == 0 else {
+                seat.release()
+                break
+            }
+            #if canImport(Darwin)
+            if let handle { handles.append(handle) }
+            #else
+            handles.append(handle)
+            #endif
+        }
+    }
+
+    /// What a thread is told at its start. It must not keep the pool alive, or the pool would never be closed.
+    private final class Seat: @unchecked Sendable {
+        unowned(unsafe) let pool: WorkerPool
+        let worker: Int
+
+        init(pool: WorkerPool, worker: Int) {
+            self.pool = pool
+            self.worker = worker
+        }
+    }
+
+    deinit {
+        pthread_mutex_lock(mutex)
+        isClosing = true
+        pthread_cond_broadcast(started)
+        pthread_mutex_unlock(mutex)
+        for handle in handles {
+            pthread_join(handle, nil)
+        }
+        pthread_cond_destroy(finished)
+        pthread_cond_destroy(started)
+        pthread_mutex_destroy(mutex)
+        finished.deallocate()
+        started.deallocate()
+        mutex.deallocate()
+    }
+
+    /// Calls `body(worker, task)` once for every task in 0..<tasks, in order of task where one thread runs. Returns when
+    /// all are done.
+    func run(_ tasks: Int, _ body: (_ worker: Int, _ task: Int) -> Void) {
+        guard tasks > 1, !handles.isEmpty else {
+            for task in 0..<max(0, tasks) { body(0, task) }
+            return
+        }
+        withoutActuallyEscaping(body) { body in
+            // The threads see the closure through a pointer and keep no reference to it: it lives in this frame, which
+            // waits for them.
+            withUnsafePointer(to: body) { body in
+                pthread_mutex_lock(mutex)
+                job = body
+                self.tasks = tasks
+                next.store(0, ordering: .relaxed)
+                round += 1
+                busy = handles.count
+                pthread_cond_broadcast(started)
+                pthread_mutex_unlock(mutex)
+
+                drain(body, tasks, worker: 0)
+
+                pthread_mutex_lock(mutex)
+                while busy > 0 { pthread_cond_wait(finished, mutex) }
+                job = nil
+                pthread_mutex_unlock(mutex)
+            }
+        }
+    }
+
+    @inline(never)
+    private func drain(_ job: UnsafePointer<Job>, _ tasks: Int, worker: Int) {
+        while true {
+            let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
+            guard task < tasks else { return }
+            job.pointee(worker, task)
+        }
+    }
+
+    private func work(as worker: Int) {
+        var seen = 0
+        pthread_mutex_lock(mutex)
+        while true {
+            while round == seen && !isClosing { pthread_cond_wait(started, mutex) }
+            if isClosing { break }
+            seen = round
+            let tasks = self.tasks
+            if let job {
+                pthread_mutex_unlock(mutex)
+                drain(job, tasks, worker: worker)
+                pthread_mutex_lock(mutex)
+            }
+            busy -= 1
+            if busy == 0 { pthread_cond_signal(finished) }
+        }
+        pthread_mutex_unlock(mutex)
+    }
+
+    /// Cores of the machine that are on line.
+    static var availableCores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+}

@@ -1,0 +1,153 @@
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// A file that takes its name only when it is complete. Until then it stands beside it under another, and goes
+/// when this value does.
+struct TemporaryFile: ~Copyable {
+    let descriptor: Int32
+    private let destination: String
+    private let entry: UnsafeMutablePointer<Registry.Entry>
+    private var isOpen = true
+
+    /// `destination` is the path of a file or of nothing; `permissions` are those of the file that it replaces.
+    init(beside destination: String, permissions: mode_t?) throws(SafetensorsWriter.Interruption) {
+        let slash = destination.utf8.lastIndex(of: UInt8(ascii: "/"))
+        let directory = slash.map { String(destination[...$0]) } ?? ""
+        let name = slash.map { String(destination[destination.utf8.index(after: $0)...]) } ?? destination
+        // Names may have 255 bytes; 50 scalars are at most 200.
+        var base = ""
+        base.unicodeScalars.append(contentsOf: name.unicodeScalars.prefix(50))
+
+        var attempt = 0
+        while true {
+            let path = "\(directory)\(base).partial-\(getpid())-\(attempt)"
+            switch Registry.create(path) {
+            case .created(let descriptor, let entry):
+                self.descriptor = descriptor
+                self.destination = destination
+                self.entry = entry
+            case .failed(EEXIST) where attempt < 1000:
+                // Another writer of this process, or what a killed one of the same number left behind.
+                attempt += 1
+                continue
+            case .failed(let code):
+                throw .system(code)
+            case .ending:
+                throw .ending
+            }
+            break
+        }
+        if let permissions { fchmod(descriptor, permissions) }
+    }
+
+    /// Gives the file its name. It is on the disk then, whole, whatever happens after.
+    consuming func commit() throws(System.Failure) {
+        try System.synchronise(descriptor)
+        isOpen = false
+        try System.close(descriptor)
+        guard rename(entry.pointee.path, destination) == 0 else { throw System.Failure(code: errno) }
+    }
+
+    deinit {
+        if isOpen { try? System.close(descriptor) }
+        // After a rename there is nothing of this name.
+        unlink(entry.pointee.path)
+        Registry.remove(entry)
+    }
+}
+
+/// The temporary files of the process, for a signal handler that has to remove them.
+///
+/// A handler may interrupt any thread anywhere, so there is no lock that it could wait for if the thread that it
+/// interrupted held it. Here that thread blocks all signals while it does.
+enum Registry {
+    struct Entry {
+        let path: UnsafeMutablePointer<CChar>
+        var next: UnsafeMutablePointer<Entry>?
+    }
+
+    enum Creation {
+        case created(Int32, UnsafeMutablePointer<Entry>)
+        case failed(Int32)
+        case ending
+    }
+
+    private static let lock = Atomic<Bool>(false)
+    private static let isEnding = Atomic<Bool>(false)
+    nonisolated(unsafe) private static var first: UnsafeMutablePointer<Entry>?
+
+    /// Initialises what a handler touches, which Swift otherwise does at first use.
+    static func prepare() {
+        _ = isEnding.load(ordering: .sequentiallyConsistent)
+        _ = lock.load(ordering: .sequentiallyConsistent)
+        _ = withLock { first == nil }
+    }
+
+    /// Creates a file and enters it in one step, so that a handler finds either both or neither.
+    static func create(_ path: String) -> Creation {
+        guard let copy = strdup(path) else { return .failed(ENOMEM) }
+        let creation: Creation = withLock {
+            guard !isEnding.load(ordering: .sequentiallyConsistent) else { return .ending }
+            do throws(System.Failure) {
+                let descriptor = try System.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o666)
+                let entry = UnsafeMutablePointer<Entry>.allocate(capacity: 1)
+                entry.initialize(to: Entry(path: copy, next: first))
+                first = entry
+                return .created(descriptor, entry)
+            } catch {
+                return .failed(error.code)
+            }
+        }
+        if case .created = creation { return creation }
+        free(copy)
+        return creation
+    }
+
+    static func remove(_ entry: UnsafeMutablePointer<Entry>) {
+        withLock {
+            if first == entry {
+                first = entry.pointee.next
+            } else {
+                var previous = first
+                while let current = previous, current.pointee.next != entry { previous = current.pointee.next }
+                previous?.pointee.next = entry.pointee.next
+            }
+            free(entry.pointee.path)
+            entry.deallocate()
+        }
+    }
+
+    /// Removes every file and permits no other. Calls only what a signal handler may.
+    static func removeAll() {
+        isEnding.store(true, ordering: .sequentiallyConsistent)
+        withLock {
+            var entry = first
+            while let current = entry {
+                unlink(current.pointee.path)
+                entry = current.pointee.next
+            }
+        }
+    }
+
+    private static func withLock<Result>(_ body: () -> Result) -> Result {
+        var all = sigset_t()
+        var before = sigset_t()
+        sigfillset(&all)
+        pthread_sigmask(SIG_SETMASK, &all, &before)
+        while lock.exchange(true, ordering: .acquiring) {
+            var pause = timespec(tv_sec: 0, tv_nsec: 50_000)
+            nanosleep(&pause, nil)
+        }
+        let result = body()
+        lock.store(false, ordering: .releasing)
+        pthread_sigmask(SIG_SETMASK, &before, nil)
+        return result
+    }
+}

@@ -1,0 +1,51 @@
+import FlashVIDFile
+import Foundation
+import Testing
+
+/// A safetensors file from the text of its header, however wrong.
+func file(_ header: String, data: [UInt8] = [], length: UInt64? = nil) -> [UInt8] {
+    file(Array(header.utf8), data: data, length: length)
+}
+
+func file(_ header: [UInt8], data: [UInt8] = [], length: UInt64? = nil) -> [UInt8] {
+    let length = length ?? UInt64(header.count)
+    return (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) } + header + data
+}
+
+/// A header of tensors without metadata: `"a": ("F32", "[2]", "[0,8]")`.
+func header(_ tensors: KeyValuePairs<String, (type: String, shape: String, offsets: String)>) -> String {
+    let descriptions = tensors.map { name, tensor in
+        "\"\(name)\":{\"dtype\":\"\(tensor.type)\",\"shape\":\(tensor.shape),\"data_offsets\":\(tensor.offsets)}"
+    }
+    return "{" + descriptions.joined(separator: ",") + "}"
+}
+
+func zeros(_ count: Int) -> [UInt8] { [UInt8](repeating: 0, count: count) }
+
+/// A directory of its own for a test, gone when the test is.
+final class Scratch {
+    let url: URL
+
+    init() throws {
+        url = FileManager.default.temporaryDirectory.appendingPathComponent("flashvid-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    }
+
+    deinit {
+        try? FileManager.default.removeItem(at: url)
+    }
+
+    func path(_ name: String) -> String { url.appendingPathComponent(name).path }
+
+    func write(_ bytes: [UInt8], as name: String) throws -> String {
+        try Data(bytes).write(to: url.appendingPathComponent(name))
+        return path(name)
+    }
+
+    var names: [String] {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: url.path).sorted() }
+    }
+}
+
+let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appendingPathComponent("Fixtures")

@@ -84,7 +84,9 @@ extension Compression {
         let longest = configuration.carry ? frames : max(1, min(16, share))
         var runs = 0
         for segment in 0..<segments {
-            for start in stride(from: frames(ofSegment: segment).lowerBound, to: frames(ofSegment: segment).upperBound, by: longest) {
+            for start in stride(
+                from: frames(ofSegment: segment).lowerBound, to: frames(ofSegment: segment).upperBound, by: longest)
+            {
                 tables.runStarts[runs] = Int32(start)
                 runs += 1
             }

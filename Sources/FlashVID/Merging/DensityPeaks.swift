@@ -1,9 +1,9 @@
 #if canImport(Glibc)
-import Glibc
+    import Glibc
 #elseif canImport(Musl)
-import Musl
+    import Musl
 #else
-import Darwin
+    import Darwin
 #endif
 
 /// DPC-kNN: clusters of rows around density peaks (spec 6.2; Du et al. 2016, as TSTM uses it).

@@ -26,15 +26,17 @@ struct Worker {
     let distances: UnsafeMutablePointer<Interval>
     let values: UnsafeMutablePointer<Interval>
     let scalars: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
-    let doubles: (
-        UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>,
-        UnsafeMutablePointer<Double>
-    )
+    let doubles:
+        (
+            UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>, UnsafeMutablePointer<Double>,
+            UnsafeMutablePointer<Double>
+        )
     /// [N] tokens of the frame and of the one before that enter a product; and lists for a step's own use.
-    let lists: (
-        UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>,
-        UnsafeMutablePointer<Int32>
-    )
+    let lists:
+        (
+            UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int32>,
+            UnsafeMutablePointer<Int32>
+        )
     let flags: UnsafeMutablePointer<Bool>
     /// [carriedRows, D] picks of earlier frames (spec 12.1), and [carriedRows, N] their products with a frame.
     let carried: UnsafeMutablePointer<Float>

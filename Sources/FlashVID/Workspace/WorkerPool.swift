@@ -1,11 +1,12 @@
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Musl)
-import Musl
-#else
-import Darwin
-#endif
 import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
 
 /// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
 /// starts none and allocates nothing.
@@ -37,27 +38,29 @@ final class WorkerPool: @unchecked Sendable {
         for worker in 1..<max(1, wanted) {
             let seat = Unmanaged.passRetained(Seat(pool: self, worker: worker))
             #if canImport(Darwin)
-            var handle: pthread_t?
+                var handle: pthread_t?
             #else
-            var handle = pthread_t()
+                var handle = pthread_t()
             #endif
-            let status = pthread_create(&handle, nil, { argument in
-                #if canImport(Darwin)
-                let seat = Unmanaged<Seat>.fromOpaque(argument).takeRetainedValue()
-                #else
-                let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
-                #endif
-                seat.pool.work(as: seat.worker)
-                return nil
-            }, seat.toOpaque())
+            let status = pthread_create(
+                &handle, nil,
+                { argument in
+                    #if canImport(Darwin)
+                        let seat = Unmanaged<Seat>.fromOpaque(argument).takeRetainedValue()
+                    #else
+                        let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
+                    #endif
+                    seat.pool.work(as: seat.worker)
+                    return nil
+                }, seat.toOpaque())
             guard status == 0 else {
                 seat.release()
                 break
             }
             #if canImport(Darwin)
-            if let handle { handles.append(handle) }
+                if let handle { handles.append(handle) }
             #else
-            handles.append(handle)
+                handles.append(handle)
             #endif
         }
     }

@@ -101,28 +101,22 @@ extension Compression {
 
     /// Selects in every frame of a run and links it with the one before in the run.
     private func selectAndLink(_ run: Range<Int>, _ worker: Worker) {
-        var earlier: FreeTokens?
+        var earlier: SelectedFrame?
         for frame in run {
-            let view = clip.frame(frame, convertedInto: worker.frame)
-            select(frame: frame, view, worker)
-            if buildsTrees {
-                let isEven = (frame - run.lowerBound) % 2 == 0
-                let free = gatherFree(
-                    frame, view, into: isEven ? worker.packed.0 : worker.packed.1,
-                    isEven ? worker.lists.0 : worker.lists.1)
-                if let earlier {
-                    let start = Self.now
-                    link(free, to: earlier, worker)
-                    let seconds = Self.now - start
-                    worker.seconds[CompressedVideo.Stage.trees.rawValue] += seconds
-                    worker.seconds[CompressedVideo.Stage.selection.rawValue] -= seconds
-                } else {
-                    unlink(frame: frame)
-                }
-                earlier = free
+            let isEven = (frame - run.lowerBound) % 2 == 0
+            let view = clip.frame(frame, convertedInto: isEven ? worker.frames.0 : worker.frames.1)
+            let selected = select(
+                frame: frame, view, gram: isEven ? worker.grams.0 : worker.grams.1, worker)
+            if let earlier, buildsTrees {
+                let start = Self.now
+                link(selected, to: earlier, worker)
+                let seconds = Self.now - start
+                worker.seconds[CompressedVideo.Stage.trees.rawValue] += seconds
+                worker.seconds[CompressedVideo.Stage.selection.rawValue] -= seconds
             } else {
                 unlink(frame: frame)
             }
+            earlier = selected
             progress?.advance(by: Work.selection, worker)
         }
     }
@@ -130,10 +124,9 @@ extension Compression {
     /// Links a run's first frame with the one before it, if that is of the same segment.
     private func linkAcross(runStart frame: Int, _ worker: Worker) {
         guard !isFirstOfSegment(frame) else { return }
-        let earlier = gatherFree(
-            frame - 1, clip.frame(frame - 1, convertedInto: worker.frame), into: worker.packed.0, worker.lists.0)
-        let later = gatherFree(
-            frame, clip.frame(frame, convertedInto: worker.frame), into: worker.packed.1, worker.lists.1)
-        link(later, to: earlier, worker)
+        func selected(_ frame: Int, _ buffer: UnsafeMutablePointer<Float>) -> SelectedFrame {
+            SelectedFrame(frame: frame, tokens: clip.frame(frame, convertedInto: buffer), cosines: nil)
+        }
+        link(selected(frame, worker.frames.0), to: selected(frame - 1, worker.frames.1), worker)
     }
 }

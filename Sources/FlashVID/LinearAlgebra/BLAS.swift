@@ -6,11 +6,18 @@ import Synchronization
 
 /// A borrowed row-major matrix: `rows` of `columns` numbers, `stride` apart. It owns nothing; the workspace or the caller
 /// outlives it.
-struct MatrixView: @unchecked Sendable {
+package struct MatrixView: @unchecked Sendable {
     let base: UnsafePointer<Float>
     let rows: Int
     let columns: Int
     let stride: Int
+
+    package init(base: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int) {
+        self.base = base
+        self.rows = rows
+        self.columns = columns
+        self.stride = stride
+    }
 
     @inline(__always)
     func row(_ index: Int) -> UnsafePointer<Float> {
@@ -19,9 +26,9 @@ struct MatrixView: @unchecked Sendable {
     }
 }
 
-enum BLAS {
+package enum BLAS {
     /// Products a·bᵀ of every row of `a` with every row of `b`, to `product[i * b.rows + j]`. 2·m·n·d flops.
-    static func products(_ a: MatrixView, _ b: MatrixView, into product: UnsafeMutablePointer<Float>) {
+    package static func products(_ a: MatrixView, _ b: MatrixView, into product: UnsafeMutablePointer<Float>) {
         assert(a.columns == b.columns)
         guard a.rows > 0, b.rows > 0 else { return }
         cblas_sgemm(
@@ -31,7 +38,7 @@ enum BLAS {
 
     /// Upper triangle (j >= i) of the Gram matrix of the rows of `a`, to `gram[i * a.rows + j]`; the rest is not written.
     /// n·(n + 1)·d flops.
-    static func gram(_ a: MatrixView, into gram: UnsafeMutablePointer<Float>) {
+    package static func gram(_ a: MatrixView, into gram: UnsafeMutablePointer<Float>) {
         guard a.rows > 0 else { return }
         cblas_ssyrk(
             CblasRowMajor, CblasUpper, CblasNoTrans, CInt(a.rows), CInt(a.columns),
@@ -47,9 +54,9 @@ enum BLAS {
             CblasRowMajor, CblasNoTrans, CInt(a.rows), CInt(a.columns), 1, a.base, CInt(a.stride), x, 1, 0, product, 1)
     }
 
-    /// Squared norm of a row.
-    static func squaredNorm(_ row: UnsafePointer<Float>, count: Int) -> Float {
-        cblas_sdot(CInt(count), row, 1, row, 1)
+    /// Product of two rows.
+    static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Float {
+        cblas_sdot(CInt(count), a, 1, b, 1)
     }
 
     /// Largest matrix side and row stride that the BLAS integers hold.
@@ -69,7 +76,7 @@ extension BLAS {
     /// Runs `body` with OpenBLAS single-threaded inside. The engine runs one product a thread: faster at its sizes than
     /// one product on all threads, and its results do not depend on their number. The setting is the process's, so it
     /// is counted: the first caller in sets it, the last one out restores what the host had.
-    static func withSingleThreadedProducts<Result>(_ body: () -> Result) -> Result {
+    package static func withSingleThreadedProducts<Result>(_ body: () -> Result) -> Result {
         callers.withLock { callers in
             if callers.count == 0 {
                 callers.hostThreads = openblas_get_num_threads()

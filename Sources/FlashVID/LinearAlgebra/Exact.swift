@@ -86,6 +86,7 @@ enum Exact {
         return true
     }
 
+    /// Adds a row to `total`.
     static func sum(_ row: UnsafePointer<Float>, into total: UnsafeMutablePointer<Double>, count: Int) {
         var index = 0
         while index &+ 4 <= count {
@@ -98,6 +99,42 @@ enum Exact {
         }
     }
 
+    /// Adds `rows` rows, `stride` apart, to `total`. Eight at a time: the total is then loaded and stored an eighth as
+    /// often, and the loop runs at the speed of memory.
+    static func sum(
+        _ base: UnsafePointer<Float>, rows: Int, stride: Int, into total: UnsafeMutablePointer<Double>, count: Int
+    ) {
+        var row = 0
+        while row &+ 8 <= rows {
+            let r0 = base + row &* stride
+            let (r1, r2, r3) = (r0 + stride, r0 + 2 &* stride, r0 + 3 &* stride)
+            let r4 = r0 + 4 &* stride
+            let (r5, r6, r7) = (r4 + stride, r4 + 2 &* stride, r4 + 3 &* stride)
+            var index = 0
+            while index &+ 4 <= count {
+                var sum = SIMD4<Double>(load(r0 + index)) + SIMD4<Double>(load(r1 + index))
+                sum += SIMD4<Double>(load(r2 + index))
+                sum += SIMD4<Double>(load(r3 + index))
+                sum += SIMD4<Double>(load(r4 + index))
+                sum += SIMD4<Double>(load(r5 + index))
+                sum += SIMD4<Double>(load(r6 + index))
+                sum += SIMD4<Double>(load(r7 + index))
+                store(load(total + index) + sum, total + index)
+                index &+= 4
+            }
+            while index < count {
+                for offset in 0..<8 { total[index] += Double(r0[offset &* stride &+ index]) }
+                index &+= 1
+            }
+            row &+= 8
+        }
+        while row < rows {
+            sum(base + row &* stride, into: total, count: count)
+            row &+= 1
+        }
+    }
+
+    /// Adds a vector to `total`.
     static func sum(_ row: UnsafePointer<Double>, into total: UnsafeMutablePointer<Double>, count: Int) {
         var index = 0
         while index &+ 4 <= count {

@@ -30,68 +30,73 @@ extension Compression {
             count += 1
         }
         guard share > 0, share < count else {
-            placeRows(frame, roots, centres: nil, share: min(share, count), into: output)
+            placeRows(frame, roots, centres: nil, share: min(share, count), scale: 1, into: output)
             return
         }
-        cluster(roots, into: share, worker)
-        placeRows(frame, roots, centres: worker.lists.1, share: share, into: output)
+        let scale = cluster(roots, into: share, worker)
+        placeRows(frame, roots, centres: worker.lists.1, share: share, scale: scale, into: output)
     }
 
-    /// Leaves in the worker's `lists.1` the centre (as a position among the roots) of every root, and in `packed.0` the
-    /// aggregates.
-    private func cluster(_ source: RootRows, into clusters: Int, _ worker: Worker) {
+    /// Leaves in the worker's `lists.1` the centre (as a position among the roots) of every root, and in `packed` the
+    /// aggregates less `centre`. Returns the scale that was taken out of them.
+    private func cluster(_ source: RootRows, into clusters: Int, _ worker: Worker) -> Double {
         let count = source.roots.count
-        let rows = MatrixView(base: worker.packed.0, rows: count, columns: channels, stride: channels)
-        for (row, root) in source.roots.enumerated() {
-            let target = worker.packed.0 + row &* channels
-            if tables.nextInTree[Int(root)] < 0 {
-                clip.copyToken(Int(root), into: target)
-            } else {
-                aggregate(root: Int(root), into: worker.doublesA, worker)
-                Exact.round(UnsafePointer(worker.doublesA), into: target, count: channels)
-            }
+        let rows = MatrixView(base: worker.packed, rows: count, columns: channels, stride: channels)
+        var scale = 1.0
+        gatherCentred(source)
+        BLAS.gram(rows, into: worker.products)
+        let largest = (0..<count).reduce(Float(0)) { max($0, worker.products[$1 &* (count &+ 1)]) }
+        if !(largest <= 1e36) || (0..<count).contains(where: { worker.products[$0 &* (count &+ 1)].isNaN }) {
+            scale = scaleDown(source)
+            BLAS.gram(rows, into: worker.products)
         }
-        let scale = centreRows(rows, into: worker.packed.1, worker)
-        let centred = MatrixView(base: worker.packed.1, rows: count, columns: channels, stride: channels)
-        BLAS.gram(centred, into: worker.products)
         squareDistances(count, worker)
-        let (means, errors) = ((worker.scalars.0, worker.scalars.1), worker.scalars.2)
         DensityPeaks(
-            count: count, clusters: clusters, distances: worker.products, errors: errors,
+            count: count, clusters: clusters, distances: worker.products, errors: worker.scalars.2,
             unit: scale * scale / Double(channels), source: source,
             room: DensityPeaks.Room(
-                meanLower: means.0, meanUpper: means.1, exactDensity: worker.doubles.0, exactDelta: worker.doubles.1,
-                score: worker.values, deltaUpper: worker.doubles.2, deltaRanking: worker.doubles.3,
-                isCentre: worker.flags),
+                meanLower: worker.scalars.0, meanUpper: worker.scalars.1, exactDensity: worker.doubles.0,
+                exactDelta: worker.doubles.1, score: worker.values, deltaUpper: worker.doubles.2,
+                deltaRanking: worker.doubles.3, isCentre: worker.flags),
             closeCalls: worker.closeCalls
         ).assign(centres: worker.lists.1)
+        return scale
     }
 
-    /// Copies rows less their first one: distances stay, and the digits that all rows share do not drown those in which
-    /// they differ. Rows beyond float32's squares are scaled down; returns the scale, a power of two.
-    private func centreRows(_ rows: MatrixView, into centred: UnsafeMutablePointer<Float>, _ worker: Worker) -> Double {
-        var largest: Float = 0
-        let centre = rows.row(0)
-        for row in 0..<rows.rows {
-            let (source, target) = (rows.row(row), centred + row &* channels)
-            for channel in 0..<channels {
-                let difference = source[channel] - centre[channel]
-                target[channel] = difference
-                largest = max(largest, abs(difference))
+    /// Gathers the roots' aggregates less the first one: distances stay, and the digits that all rows share do not drown
+    /// those in which they differ.
+    private func gatherCentred(_ source: RootRows) {
+        let worker = source.worker
+        let centre = worker.centre
+        for (position, root) in source.roots.enumerated() {
+            let root = Int(root)
+            let target = worker.packed + position &* channels
+            if tables.nextInTree[root] < 0 {
+                let row = clip.token(root, convertedInto: worker.rowA)
+                if position == 0 { centre.update(from: row, count: channels) }
+                for channel in 0..<channels { target[channel] = row[channel] - centre[channel] }
+            } else {
+                aggregate(root: root, into: worker.doublesA, worker)
+                let row = worker.doublesA
+                if position == 0 { Exact.round(UnsafePointer(row), into: centre, count: channels) }
+                for channel in 0..<channels { target[channel] = Float(row[channel] - Double(centre[channel])) }
             }
         }
-        guard largest > 0, !(largest > 1e-9 && largest < 1e15) else { return 1 }
-        // Twice the difference of two finite numbers may overflow: scale before subtracting.
-        let exponent = largest.isFinite ? largest.exponent : 128
-        let down = Float(sign: .plus, exponent: -exponent / 2, significand: 1)
-        let rest = Float(sign: .plus, exponent: -exponent + exponent / 2, significand: 1)
-        for row in 0..<rows.rows {
-            let (source, target) = (rows.row(row), centred + row &* channels)
+    }
+
+    /// Gathers them again, scaled down by a power of two, where squares leave float32's range. Returns the scale.
+    private func scaleDown(_ source: RootRows) -> Double {
+        let worker = source.worker
+        // Differences of float32 numbers stay below twice their range.
+        let down = Double(sign: .plus, exponent: -130, significand: 1)
+        for (position, root) in source.roots.enumerated() {
+            aggregate(root: Int(root), into: worker.doublesA, worker)
+            let target = worker.packed + position &* channels
             for channel in 0..<channels {
-                target[channel] = (source[channel] * down) * rest - (centre[channel] * down) * rest
+                target[channel] = Float((worker.doublesA[channel] - Double(worker.centre[channel])) * down)
             }
         }
-        return Double(sign: .plus, exponent: exponent, significand: 1)
+        return 1 / down
     }
 
     /// Turns the upper triangle of a Gram matrix into all squared distances, and leaves their error bounds in
@@ -117,7 +122,8 @@ extension Compression {
     /// Writes a frame's rows in order of token; at equal tokens (published semantics) the selected one first.
     /// `centres` nil: every root is a row, or with `share` 0 none.
     private func placeRows(
-        _ frame: Int, _ source: RootRows, centres: UnsafeMutablePointer<Int32>?, share: Int, into output: OutputRows
+        _ frame: Int, _ source: RootRows, centres: UnsafeMutablePointer<Int32>?, share: Int, scale: Double,
+        into output: OutputRows
     ) {
         let worker = source.worker
         let picks = picks(ofFrame: frame)
@@ -140,7 +146,7 @@ extension Compression {
                 tables.centres[root] = source.roots[centre]
                 guard centre == position else { continue }
                 placePicks(upTo: root)
-                meanOfCluster(position, source, centres, into: output.tokens + row &* channels)
+                meanOfCluster(position, source, centres, scale, into: output.tokens + row &* channels)
             } else {
                 tables.centres[root] = Int32(root)
                 placePicks(upTo: root)
@@ -154,18 +160,30 @@ extension Compression {
         placePicks(upTo: Int.max)
     }
 
-    /// The plain mean of a cluster's rows.
+    /// The plain mean of a cluster's rows; the row itself where there is only one.
     private func meanOfCluster(
-        _ centre: Int, _ source: RootRows, _ centres: UnsafePointer<Int32>, into target: UnsafeMutablePointer<Float>
+        _ centre: Int, _ source: RootRows, _ centres: UnsafePointer<Int32>, _ scale: Double,
+        into target: UnsafeMutablePointer<Float>
     ) {
         let worker = source.worker
-        worker.doublesC.update(repeating: 0, count: channels)
-        var members = 0
-        for position in 0..<source.roots.count where Int(centres[position]) == centre {
-            Exact.sum(worker.packed.0 + position &* channels, into: worker.doublesC, count: channels)
-            members += 1
+        let total = worker.doublesC
+        total.update(repeating: 0, count: channels)
+        let members = (0..<source.roots.count).count { Int(centres[$0]) == centre }
+        guard members > 1, scale == 1 else {
+            for position in 0..<source.roots.count where Int(centres[position]) == centre {
+                aggregate(root: Int(source.roots[position]), into: worker.doublesA, worker)
+                Exact.sum(UnsafePointer(worker.doublesA), into: total, count: channels)
+            }
+            Exact.divide(total, by: members, count: channels)
+            Exact.round(UnsafePointer(total), into: target, count: channels)
+            return
         }
-        Exact.divide(worker.doublesC, by: members, count: channels)
-        Exact.round(UnsafePointer(worker.doublesC), into: target, count: channels)
+        for position in 0..<source.roots.count where Int(centres[position]) == centre {
+            Exact.sum(worker.packed + position &* channels, into: total, count: channels)
+        }
+        Exact.divide(total, by: members, count: channels)
+        for channel in 0..<channels {
+            target[channel] = Float(total[channel] + Double(worker.centre[channel]))
+        }
     }
 }

@@ -77,20 +77,27 @@ extension Compression {
 extension Compression {
     /// What a root becomes (spec 5.3): the mean or the maximum of its tree, in double, into `total` (D).
     func aggregate(root: Int, into total: UnsafeMutablePointer<Double>, _ worker: Worker) {
-        let row = clip.token(root, convertedInto: worker.rowA)
-        for channel in 0..<channels { total[channel] = Double(row[channel]) }
-        var tokens = 1
+        var tokens = 0
         var children = 0
-        var next = Int(tables.nextInTree[root])
-        while next >= 0 {
-            let row = clip.token(next, convertedInto: worker.rowA)
-            switch configuration.aggregation {
-            case .mean: Exact.sum(row, into: total, count: channels)
-            case .max: Exact.maximum(row, into: total, count: channels)
+        // A block of channels of the whole tree at a time, so that the sums stay in the first cache.
+        let block = 1024
+        for start in stride(from: 0, to: channels, by: block) {
+            let count = min(block, channels - start)
+            let part = clip.part(of: root, from: start, count: count, convertedInto: worker.rowA)
+            for channel in 0..<count { total[start &+ channel] = Double(part[channel]) }
+            tokens = 1
+            children = 0
+            var next = Int(tables.nextInTree[root])
+            while next >= 0 {
+                let part = clip.part(of: next, from: start, count: count, convertedInto: worker.rowA)
+                switch configuration.aggregation {
+                case .mean: Exact.sum(part, into: total + start, count: count)
+                case .max: Exact.maximum(part, into: total + start, count: count)
+                }
+                tokens += 1
+                if tables.parents[next] == Int32(root) { children += 1 }
+                next = Int(tables.nextInTree[next])
             }
-            tokens += 1
-            if tables.parents[next] == Int32(root) { children += 1 }
-            next = Int(tables.nextInTree[next])
         }
         if configuration.aggregation == .mean {
             // Published semantics: divided by the direct children alone (spec 8.1).

@@ -111,24 +111,30 @@ private struct Refinement {
     // MARK: Assignment
 
     func measure(row: Int) {
-        tables.rowSquares[row] = BLAS.squaredNorm(output.tokens + row &* channels, count: channels)
+        tables.rowSquares[row] = BLAS.dot(
+            output.tokens + row &* channels, output.tokens + row &* channels, count: channels)
     }
 
     /// The nearest row of the segment for every unselected token of a frame; of equally near ones the first.
     func reassign(frame: Int, _ worker: Worker) {
         let rows = rows(ofSegment: compression.segment(ofFrame: frame))
-        let view = compression.clip.frame(frame, convertedInto: worker.frame)
-        let free = compression.gatherFree(frame, view, into: worker.packed.0, worker.lists.0)
+        let first = compression.token(frame, 0)
+        var free = 0
+        for index in 0..<compression.tokensPerFrame where !compression.isSelected(first &+ index) {
+            compression.clip.copyToken(first &+ index, into: worker.packed + free &* channels)
+            worker.lists.0[free] = Int32(index)
+            free += 1
+        }
         let candidates = MatrixView(
             base: output.tokens + rows.lowerBound &* channels, rows: rows.count, columns: channels, stride: channels)
         let block = max(1, worker.productCapacity / rows.count)
-        for start in stride(from: 0, to: free.tokens.count, by: block) {
-            let count = min(block, free.tokens.count - start)
+        for start in stride(from: 0, to: free, by: block) {
+            let count = min(block, free - start)
             let part = MatrixView(
-                base: free.rows.row(start), rows: count, columns: channels, stride: channels)
+                base: worker.packed + start &* channels, rows: count, columns: channels, stride: channels)
             BLAS.products(part, candidates, into: worker.products)
             for index in 0..<count {
-                let token = compression.token(frame, Int(free.tokens[start + index]))
+                let token = first &+ Int(worker.lists.0[start + index])
                 let products = worker.products + index &* rows.count
                 tables.nextRows[token] = Int32(nearestRow(token, rows, products, worker))
             }

@@ -4,9 +4,12 @@ extension Compression {
     func measure(frame: Int, _ worker: Worker) {
         let mean = mean(ofFrame: frame)
         mean.update(repeating: 0, count: channels)
-        for token in 0..<tokensPerFrame {
-            let row = clip.token(token + frame &* tokensPerFrame, convertedInto: worker.rowA)
-            Exact.sum(row, into: mean, count: channels)
+        // A few rows at a time, so that converted ones are read from cache.
+        let step = 8
+        for token in stride(from: 0, to: tokensPerFrame, by: step) {
+            let rows = min(step, tokensPerFrame - token)
+            let base = clip.tokens(self.token(frame, token), count: rows, convertedInto: worker.packed)
+            Exact.sum(base, rows: rows, stride: channels, into: mean, count: channels)
         }
         Exact.divide(mean, by: tokensPerFrame, count: channels)
     }

@@ -1,50 +1,46 @@
 /// ADTS: which tokens of a frame tell the most (spec 4; paper, section 3.2).
 extension Compression {
-    /// Picks a frame's tokens into the table of picks and marks them. `view` are the frame's tokens in float32.
-    /// O(N²·D) in one Gram matrix.
-    func select(frame: Int, _ view: MatrixView, _ worker: Worker) {
+    /// Picks a frame's tokens into the table of picks and marks them. `view` are the frame's tokens in float32; `gram` is
+    /// room for N² products, which the result's cosines keep. O(N²·D) in one Gram matrix.
+    func select(
+        frame: Int, _ view: MatrixView, gram: UnsafeMutablePointer<Float>, _ worker: Worker
+    ) -> SelectedFrame {
         let first = frame &* tokensPerFrame
         var picks = picks(ofFrame: frame)
         (tables.marks + first).update(repeating: [], count: tokensPerFrame)
         if needsGram {
-            BLAS.gram(view, into: worker.products)
+            BLAS.gram(view, into: gram)
         }
-        measureNorms(frame, view, worker)
+        measureNorms(frame, view, gram)
         defer {
             for pick in picks { tables.marks[first &+ Int(pick)].insert(.selected) }
         }
-        guard budget.selected > 0 else { return }
+        guard budget.selected > 0 else { return SelectedFrame(frame: frame, tokens: view, cosines: nil) }
 
-        guard configuration.selection != .attention || clip.attention == nil else {
-            for token in 0..<tokensPerFrame {
-                worker.weights[token] = Interval(exactly: Double(clip.attention![first &+ token]))
-            }
-            selectLargest(SelectionFrame(self, frame, worker), picks)
-            return
-        }
         let source = SelectionFrame(self, frame, worker)
         source.weigh(view)
         guard configuration.selection != .attention else {
             selectLargest(source, picks)
-            return
+            return SelectedFrame(frame: frame, tokens: view, cosines: nil)
         }
         let cosines = CosineMatrix(
-            gram: worker.products, count: tokensPerFrame, inverseNorms: tables.inverseNorms + first)
+            gram: gram, count: tokensPerFrame, inverseNorms: tables.inverseNorms + first)
         source.mend(cosines)
         MaxMinDiversity(source, cosines, view).select(into: picks)
         picks.sort()
+        return SelectedFrame(frame: frame, tokens: view, cosines: cosines)
     }
 
     /// Max-min diversity reads the Gram matrix; plain attention needs the norms alone.
     private var needsGram: Bool { configuration.selection != .attention && budget.selected > 0 }
 
     /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle.
-    private func measureNorms(_ frame: Int, _ view: MatrixView, _ worker: Worker) {
+    private func measureNorms(_ frame: Int, _ view: MatrixView, _ gram: UnsafePointer<Float>) {
         for token in 0..<tokensPerFrame {
             let row = view.row(token)
             let square =
                 needsGram
-                ? worker.products[token &* tokensPerFrame &+ token] : BLAS.squaredNorm(row, count: channels)
+                ? gram[token &* tokensPerFrame &+ token] : BLAS.dot(row, row, count: channels)
             let place = frame &* tokensPerFrame &+ token
             if square >= 1e-24, square <= 1e36 {
                 tables.inverseNorms[place] = 1 / square.squareRoot()

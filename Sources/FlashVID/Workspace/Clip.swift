@@ -29,13 +29,30 @@ struct Clip: @unchecked Sendable {
         MatrixView(base: base, rows: tokensPerFrame, columns: channels, stride: channels)
     }
 
+    /// Some tokens from `first` on in float32: in place, or converted into `buffer` (count·D).
+    @inline(__always)
+    func tokens(_ first: Int, count: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
+        let start = address(first)
+        guard type != .float32 else { return start.assumingMemoryBound(to: Float.self) }
+        Conversion.toFloat32(start, type, count: count &* channels, into: buffer)
+        return UnsafePointer(buffer)
+    }
+
+    /// Some channels of a token in float32: in place, or converted into `buffer` (count).
+    @inline(__always)
+    func part(
+        of token: Int, from channel: Int, count: Int, convertedInto buffer: UnsafeMutablePointer<Float>
+    ) -> UnsafePointer<Float> {
+        let start = address(token) + channel &* type.size
+        guard type != .float32 else { return start.assumingMemoryBound(to: Float.self) }
+        Conversion.toFloat32(start, type, count: count, into: buffer)
+        return UnsafePointer(buffer)
+    }
+
     /// A token (by its index in the clip) in float32: in place, or converted into `buffer` (D).
     @inline(__always)
     func token(_ token: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
-        let start = address(token)
-        guard type != .float32 else { return start.assumingMemoryBound(to: Float.self) }
-        Conversion.toFloat32(start, type, count: channels, into: buffer)
-        return UnsafePointer(buffer)
+        tokens(token, count: 1, convertedInto: buffer)
     }
 
     /// Copies a token in float32.

@@ -4,11 +4,13 @@ struct Worker {
 
     /// Whether it is the thread that called the compressor.
     let isCallingThread: Bool
-    /// [N, D] a frame converted to float32; empty for float32 clips.
-    let frame: UnsafeMutablePointer<Float>
-    /// [N, D] rows gathered from a frame; two, so that a frame meets the one before.
-    let packed: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
-    /// [N, N] products of a frame's tokens with each other or with another frame's, and room for refinement's.
+    /// [N, D] two frames converted to float32, since a frame meets the one before; empty for float32 clips.
+    let frames: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
+    /// [N, D] rows gathered from a frame, or made.
+    let packed: UnsafeMutablePointer<Float>
+    /// [N, N] products of a frame's tokens with each other; two, since a frame's are still read in the next one.
+    let grams: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
+    /// [N, N] products of a frame's tokens with another's, and room for refinement's.
     let products: UnsafeMutablePointer<Float>
     let productCapacity: Int
     /// [D] single tokens and means.
@@ -38,6 +40,10 @@ struct Worker {
             UnsafeMutablePointer<Int32>
         )
     let flags: UnsafeMutablePointer<Bool>
+    /// [N] cosines of a token with a few of the frame before.
+    let nearby: UnsafeMutablePointer<Float>
+    /// [D] what is subtracted from the rows that are clustered.
+    let centre: UnsafeMutablePointer<Float>
     /// [carriedRows, D] picks of earlier frames (spec 12.1), and [carriedRows, N] their products with a frame.
     let carried: UnsafeMutablePointer<Float>
     let carriedProducts: UnsafeMutablePointer<Float>
@@ -59,8 +65,10 @@ struct Worker {
         let square = tokens.multipliedReportingOverflow(by: tokens)
         productCapacity = max(square.overflow ? Int.max : square.partialValue, rows)
 
-        frame = plan.take(Float.self, clip.type == .float32 ? 0 : tokens, channels)
-        packed = (plan.take(Float.self, tokens, channels), plan.take(Float.self, tokens, channels))
+        let converted = clip.type == .float32 ? 0 : tokens
+        frames = (plan.take(Float.self, converted, channels), plan.take(Float.self, converted, channels))
+        packed = plan.take(Float.self, max(tokens, 8), channels)
+        grams = (plan.take(Float.self, tokens, tokens), plan.take(Float.self, tokens, tokens))
         products = plan.take(Float.self, productCapacity)
         rowA = plan.take(Float.self, channels)
         rowB = plan.take(Float.self, channels)
@@ -83,6 +91,8 @@ struct Worker {
             plan.take(Int32.self, tokens)
         )
         flags = plan.take(Bool.self, tokens)
+        nearby = plan.take(Float.self, tokens)
+        centre = plan.take(Float.self, channels)
         carried = plan.take(Float.self, carries ? Self.carriedRows : 0, channels)
         carriedProducts = plan.take(Float.self, carries ? Self.carriedRows : 0, tokens)
         carriedPlaces = plan.take(Int.self, carries ? Self.carriedRows : 0)

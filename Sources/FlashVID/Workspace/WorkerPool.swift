@@ -10,13 +10,13 @@ import Synchronization
 
 /// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
 /// starts none and allocates nothing.
-final class WorkerPool: @unchecked Sendable {
+package final class WorkerPool: @unchecked Sendable {
     // Sound although unchecked: `job`, `tasks`, `round`, `busy` and `isClosing` are touched under `mutex` only, `next` is
     // atomic, and the condition variables and the mutex live at fixed addresses until every thread was joined.
 
     private typealias Job = (_ worker: Int, _ task: Int) -> Void
 
-    let threads: Int
+    package let threads: Int
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let started = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
@@ -29,7 +29,7 @@ final class WorkerPool: @unchecked Sendable {
     private var handles: [pthread_t] = []
 
     /// A pool of fewer threads where the system refuses to start so many.
-    init(threads wanted: Int) {
+    package init(threads wanted: Int) {
         pthread_mutex_init(mutex, nil)
         pthread_cond_init(started, nil)
         pthread_cond_init(finished, nil)
@@ -94,7 +94,7 @@ final class WorkerPool: @unchecked Sendable {
 
     /// Calls `body(worker, task)` once for every task in 0..<tasks, in order of task where one thread runs. Returns when
     /// all are done.
-    func run(_ tasks: Int, _ body: (_ worker: Int, _ task: Int) -> Void) {
+    package func run(_ tasks: Int, _ body: (_ worker: Int, _ task: Int) -> Void) {
         guard tasks > 1, !handles.isEmpty else {
             for task in 0..<max(0, tasks) { body(0, task) }
             return
@@ -151,5 +151,5 @@ final class WorkerPool: @unchecked Sendable {
     }
 
     /// Cores of the machine that are on line.
-    static var availableCores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+    package static var availableCores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }

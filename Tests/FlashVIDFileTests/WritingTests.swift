@@ -1,5 +1,5 @@
 import FlashVID
-@testable import FlashVIDFile
+import FlashVIDFile
 import Foundation
 import Testing
 

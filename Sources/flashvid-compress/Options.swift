@@ -135,7 +135,10 @@ struct Command: ParsableArguments {
     }
 
     struct Presets: ParsableArguments {
-        @Option(help: ArgumentHelp("The authors' configuration for a model: its selection and its minimum of segments.", valueName: "model"))
+        @Option(
+            help: ArgumentHelp(
+                "The authors' configuration for a model: its selection and its minimum of segments.", valueName: "model"
+            ))
         var preset: Configuration.Model?
 
         @Flag(

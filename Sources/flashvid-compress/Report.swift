@@ -108,9 +108,10 @@ extension Report {
     private var summary: String {
         var table = Table()
         table.add(
-            "clip", "\(frames) frames x \(tokensPerFrame) tokens x \(channels) channels, \(type), "
+            "clip",
+            "\(frames) frames x \(tokensPerFrame) tokens x \(channels) channels, \(type), "
                 + (attention ? "with attention" : "without attention"))
-        table.add("segments", "\(segmentLengths.count), of \(lengths) frames")
+        table.add("segments", "\(segmentLengths.count), of \(lengths)")
         table.add("tokens", "\(tokensIn) in, \(tokensOut) out (\(Format.percent(ratio)))")
         table.add("  selected", "\(selected)")
         table.add("  contextual", "\(contextual)")
@@ -132,13 +133,14 @@ extension Report {
         return table.text
     }
 
-    /// All of them while they fit on a line.
+    /// Each of them while they fit on a line.
     private var lengths: String {
-        let shown = 16
-        let list = segmentLengths.prefix(shown).map(String.init).joined(separator: " ")
-        guard segmentLengths.count > shown else { return list }
-        let rest = segmentLengths.count - shown
-        return "\(list) ... (\(rest) more, \(segmentLengths.min() ?? 0) to \(segmentLengths.max() ?? 0) in all)"
+        let shortest = segmentLengths.min() ?? 0
+        let longest = segmentLengths.max() ?? 0
+        let unit = longest == 1 ? "frame" : "frames"
+        if segmentLengths.count > 1, shortest == longest { return "\(longest) \(unit) each" }
+        if segmentLengths.count > 16 { return "\(shortest) to \(longest) \(unit)" }
+        return segmentLengths.map(String.init).joined(separator: " ") + " " + unit
     }
 }
 

@@ -136,18 +136,19 @@ import Testing
         }
     }
 
-    @Test(arguments: [
-        ([], "the file is empty"),
-        ([1, 2, 3], "the file is truncated"),
-        ([0, 0xE4, 0x0B, 0x54, 2, 0, 0, 0] + Array("{}".utf8), "a header of 10000000000 bytes"),
-        ([2, 0, 0, 0, 0, 0, 0, 0] + Array("{}x".utf8), "1 byte or more after the last tensor"),
-        ([200, 0, 0, 0, 0, 0, 0, 0] + Array("{}".utf8), "a header of 200 bytes, but only 2 follow"),
-        (
-            [65, 0, 0, 0, 0, 0, 0, 0]
-                + Array(#"{"features":{"dtype":"F8","shape":[1,1,1],"data_offsets":[0,1]}}  "#.utf8),
-            "tensor 'features' has the unknown dtype 'F8'"
-        ),
-    ] as [([UInt8], String)])
+    @Test(
+        arguments: [
+            ([], "the file is empty"),
+            ([1, 2, 3], "the file is truncated"),
+            ([0, 0xE4, 0x0B, 0x54, 2, 0, 0, 0] + Array("{}".utf8), "a header of 10000000000 bytes"),
+            ([2, 0, 0, 0, 0, 0, 0, 0] + Array("{}x".utf8), "1 byte or more after the last tensor"),
+            ([200, 0, 0, 0, 0, 0, 0, 0] + Array("{}".utf8), "a header of 200 bytes, but only 2 follow"),
+            (
+                [65, 0, 0, 0, 0, 0, 0, 0]
+                    + Array(#"{"features":{"dtype":"F8","shape":[1,1,1],"data_offsets":[0,1]}}  "#.utf8),
+                "tensor 'features' has the unknown dtype 'F8'"
+            ),
+        ] as [([UInt8], String)])
     func lyingFiles(bytes: [UInt8], message: String) throws {
         let scratch = try Scratch()
         let path = scratch.path("clip")

@@ -182,7 +182,8 @@ import Testing
     }
 
     @Test func json() throws {
-        let (file, run) = try compress(["--retention", "0.5", "--json", "--refined", "--threads", "1"], attention: false)
+        let (file, run) = try compress(
+            ["--retention", "0.5", "--json", "--refined", "--threads", "1"], attention: false)
         #expect(run.output.hasSuffix("}\n"))
         #expect(run.output.split(separator: "\n").count == 1)
         let object = try #require(

@@ -38,5 +38,8 @@ let package = Package(
         ),
         .testTarget(name: "FlashVIDTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
+        .testTarget(
+            name: "CompressToolTests", dependencies: ["FlashVID", "FlashVIDFile", "flashvid-compress"],
+            swiftSettings: settings),
     ]
 )

@@ -64,20 +64,22 @@ public struct SafetensorsFile: Sendable {
         }
         guard !System.isDirectory(status) else { throw .directory(file: path) }
         let size = System.isRegular(status) ? Int(status.st_size) : nil
-        try self.init(Source(path: path, size: size) { buffer throws(System.Failure) in
+        let source = Source(path: path, size: size) { buffer throws(System.Failure) in
             try System.read(descriptor, into: buffer)
-        })
+        }
+        try self.init(source)
     }
 
     /// Reads a file that is in memory already; `name` is what errors call it.
     public init(bytes: [UInt8], named name: String = "safetensors") throws(SafetensorsError) {
         var position = 0
-        try self.init(Source(path: name, size: bytes.count) { buffer throws(System.Failure) in
+        let source = Source(path: name, size: bytes.count) { buffer throws(System.Failure) in
             let count = min(buffer.count, bytes.count - position)
             buffer.copyBytes(from: bytes[position..<position + count])
             position += count
             return count
-        })
+        }
+        try self.init(source)
     }
 
     private init(_ source: Source) throws(SafetensorsError) {

@@ -11,10 +11,13 @@ import Synchronization
 /// A file that takes its name only when it is complete. Until then it stands beside it under another, and goes
 /// when this value does.
 struct TemporaryFile: ~Copyable {
+    private static let number = Atomic<Int>(0)
+
     let descriptor: Int32
     private let destination: String
     private let entry: UnsafeMutablePointer<Registry.Entry>
     private var isOpen = true
+    private var isNamed = false
 
     /// `destination` is the path of a file or of nothing; `permissions` are those of the file that it replaces.
     init(beside destination: String, permissions: mode_t?) throws(SafetensorsWriter.Interruption) {
@@ -25,17 +28,19 @@ struct TemporaryFile: ~Copyable {
         var base = ""
         base.unicodeScalars.append(contentsOf: name.unicodeScalars.prefix(50))
 
-        var attempt = 0
+        var attempts = 0
         while true {
-            let path = "\(directory)\(base).partial-\(getpid())-\(attempt)"
+            // Never the same twice in a process: a name is free again once its file was renamed.
+            let number = Self.number.wrappingAdd(1, ordering: .relaxed).newValue
+            let path = "\(directory)\(base).partial-\(getpid())-\(number)"
             switch Registry.create(path) {
             case .created(let descriptor, let entry):
                 self.descriptor = descriptor
                 self.destination = destination
                 self.entry = entry
-            case .failed(EEXIST) where attempt < 1000:
-                // Another writer of this process, or what a killed one of the same number left behind.
-                attempt += 1
+            case .failed(EEXIST) where attempts < 1000:
+                // What a killed process of the same number left behind.
+                attempts += 1
                 continue
             case .failed(let code):
                 throw .system(code)
@@ -53,12 +58,12 @@ struct TemporaryFile: ~Copyable {
         isOpen = false
         try System.close(descriptor)
         guard rename(entry.pointee.path, destination) == 0 else { throw System.Failure(code: errno) }
+        isNamed = true
     }
 
     deinit {
         if isOpen { try? System.close(descriptor) }
-        // After a rename there is nothing of this name.
-        unlink(entry.pointee.path)
+        if !isNamed { unlink(entry.pointee.path) }
         Registry.remove(entry)
     }
 }

@@ -1,1 +1,19 @@
-import FlashVID
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+do {
+    let command = try Command.parseArguments(Array(CommandLine.arguments.dropFirst()))
+    Signals.install()
+    try command.compress()
+} catch let request as CleanRequest {
+    StandardStream.output.write(request.text + "\n")
+} catch {
+    let failure = Failure(error)
+    failure.print()
+    exit(failure.exitCode)
+}

@@ -1,5 +1,5 @@
 import FlashVID
-@testable import FlashVIDFile
+import FlashVIDFile
 import Foundation
 import Testing
 
@@ -169,7 +169,7 @@ import Testing
         let scratch = try Scratch()
         let path = scratch.path("a")
         await withTaskGroup(of: Void.self) { group in
-            for value in 0..<16 {
+            for value in 0..<200 {
                 group.addTask {
                     var writer = SafetensorsWriter()
                     writer.add("a", integers: [Int](repeating: value, count: 1000), shape: [1000])

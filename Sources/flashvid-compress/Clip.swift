@@ -1,0 +1,66 @@
+import FlashVID
+import FlashVIDFile
+
+/// The input: features and, if the file has them, attention.
+struct Clip {
+    static let features = "features"
+    static let attention = "attention"
+
+    let file: SafetensorsFile
+    let shape: ClipShape
+    let type: ScalarType
+    let attention: [Float]?
+
+    init(contentsOf path: String) throws {
+        file = try SafetensorsFile(contentsOf: path)
+        guard let features = file.entry(Self.features) else {
+            throw SafetensorsError.missingTensor(file: path, tensor: Self.features)
+        }
+        type = try Self.scalarType(of: features, path)
+        guard features.shape.count == 3 else {
+            throw Failure(
+                input: "\(path): features have the shape \(features.shape); expected [frames, tokens, channels]")
+        }
+        shape = ClipShape(
+            frames: features.shape[0], tokensPerFrame: features.shape[1], channels: features.shape[2])
+        guard let attention = file.entry(Self.attention) else {
+            self.attention = nil
+            return
+        }
+        _ = try Self.scalarType(of: attention, path)
+        guard attention.shape == [shape.frames, shape.tokensPerFrame] else {
+            throw Failure(
+                input: "\(path): attention has the shape \(attention.shape); "
+                    + "features of \(features.shape) need \([shape.frames, shape.tokensPerFrame])")
+        }
+        self.attention = try file.floats(Self.attention)
+    }
+
+    private static func scalarType(of entry: SafetensorsFile.Entry, _ path: String) throws -> ScalarType {
+        guard let type = entry.type.scalarType else {
+            throw SafetensorsError.wrongType(
+                file: path, tensor: entry.name, found: entry.type, expected: "F32, F16 or BF16")
+        }
+        return type
+    }
+
+    /// The clip, compressed; an error names the file.
+    func compressed(by compressor: inout Compressor, progress: ((Double) -> Void)?) throws -> CompressedVideo {
+        var video = CompressedVideo()
+        do {
+            try file.withBytes(of: Self.features) { features in
+                if let attention {
+                    try attention.withUnsafeBufferPointer { attention in
+                        try compressor.compress(
+                            features, of: type, shape: shape, attention: attention, into: &video, progress: progress)
+                    }
+                } else {
+                    try compressor.compress(features, of: type, shape: shape, into: &video, progress: progress)
+                }
+            }
+        } catch let error as FlashVIDError {
+            throw Failure(error, path: file.path)
+        }
+        return video
+    }
+}

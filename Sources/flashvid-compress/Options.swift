@@ -1,0 +1,289 @@
+public import ArgumentParser
+public import FlashVID
+import FlashVIDFile
+
+extension Configuration.Model: ExpressibleByArgument {}
+extension Configuration.Selection: ExpressibleByArgument {}
+extension Configuration.Aggregation: ExpressibleByArgument {}
+extension Configuration.Placement: ExpressibleByArgument {}
+
+/// The element types that `--dtype` knows.
+enum OutputType: String, CaseIterable, ExpressibleByArgument {
+    case f32, f16, bf16
+
+    var elementType: ElementType {
+        switch self {
+        case .f32: .f32
+        case .f16: .f16
+        case .bf16: .bf16
+        }
+    }
+}
+
+/// The command line. Every option of the method is optional, so that what stands there can be told from what does
+/// not: presets are applied first, explicit options last, wherever they stand.
+struct Command: ParsableArguments {
+    private static let defaults = Configuration()
+
+    @Argument(
+        help: ArgumentHelp(
+            "Clip to compress: a safetensors file with features [frames, tokens, channels] and, if it has them, "
+                + "attention [frames, tokens], each F32, F16 or BF16.",
+            valueName: "input"))
+    var input: String
+
+    @Option(
+        name: [.short, .long],
+        help: ArgumentHelp("Safetensors file to write. It appears when it is complete.", valueName: "file"))
+    var output: String
+
+    @OptionGroup(title: "Budget") var budget: Budget
+    @OptionGroup(title: "Segments") var segments: Segments
+    @OptionGroup(title: "Selection and merging") var merging: Merging
+    @OptionGroup(title: "Presets") var presets: Presets
+    @OptionGroup(title: "Running") var running: Running
+
+    struct Budget: ParsableArguments {
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Share of the tokens to keep, averaged over the language model's layers; in (0, 1]. "
+                    + "(default: \(defaults.retentionRatio))", valueName: "share"))
+        var retention: Double?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Tokens that enter the language model over tokens that --retention names, to be paid back by pruning "
+                    + "inside it; above 0. (default: \(defaults.expansion))", valueName: "factor"))
+        var expansion: Double?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Share of the budget that selected tokens take, the rest goes to merged ones; 0 to 1. "
+                    + "(default: \(defaults.alpha))", valueName: "share"))
+        var alpha: Double?
+    }
+
+    struct Segments: ParsableArguments {
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Cut where the cosine of neighbouring frames' mean tokens is below this; at least -1. "
+                    + "(default: \(defaults.segmentThreshold))", valueName: "cosine"))
+        var segmentThreshold: Double?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Cut further, at the weakest transitions, until there are so many segments; at least 1. "
+                    + "(default: \(defaults.minimumSegments))", valueName: "count"))
+        var minSegments: Int?
+
+        @Flag(help: "Do not cut the clip at all.")
+        var noSegmentation = false
+
+        @Flag(help: "Do not cut further to reach --min-segments.")
+        var noComplementary = false
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Longest segment in frames; 0 for no limit. (default: \(defaults.maximumSegmentFrames))",
+                valueName: "frames"))
+        var maxSegmentFrames: Int?
+    }
+
+    struct Merging: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "How the telling tokens of a frame are found. (default: \(defaults.selection.rawValue))",
+                valueName: "form"))
+        var selection: Configuration.Selection?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "A token joins its best match in the frame before if their cosine is above this; at least -1, from 1 "
+                    + "on nothing is joined. (default: \(defaults.temporalThreshold))", valueName: "cosine"))
+        var temporalThreshold: Double?
+
+        @Option(
+            help: ArgumentHelp(
+                "What a tree of joined tokens becomes. (default: \(defaults.aggregation.rawValue))",
+                valueName: "form"))
+        var aggregation: Configuration.Aggregation?
+
+        @Flag(
+            inversion: .prefixedNo,
+            help: "Start the selection in a frame from the picks of the segment's earlier frames. (default: no)")
+        var carry: Bool?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "How often every unselected token is given to the nearest row of its segment; at least 0. "
+                    + "(default: \(defaults.refinementRounds))", valueName: "count"))
+        var refinementRounds: Int?
+
+        @Option(
+            help: ArgumentHelp(
+                "Whose place a merged row takes: the cluster's centre's, or that of the member nearest to the row's "
+                    + "value. (default: \(defaults.placement.rawValue))", valueName: "form"))
+        var placement: Configuration.Placement?
+    }
+
+    struct Presets: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "The authors' configuration for a model: its selection and its minimum of segments.", valueName: "model"
+            ))
+        var preset: Configuration.Model?
+
+        @Flag(
+            help: ArgumentHelp(
+                "Beyond the paper: --alpha \(Configuration.refined.alpha) --carry "
+                    + "--refinement-rounds \(Configuration.refined.refinementRounds) "
+                    + "--placement \(Configuration.refined.placement.rawValue)."))
+        var refined = false
+
+        @Flag(
+            help: ArgumentHelp(
+                "The semantics of the authors' released program, to compare with published figures. Excludes "
+                    + "--refined, --carry, --refinement-rounds above 0 and --placement medoid; the output has no "
+                    + "assignment and no counts then."))
+        var published = false
+    }
+
+    struct Running: ParsableArguments {
+        @Option(help: ArgumentHelp("Type of the output's tokens. (default: the input's)", valueName: "type"))
+        var dtype: OutputType?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Threads to work with, 1 to \(Compressor.maximumThreads); the result does not depend on it. "
+                    + "(default: the cores that the process may run on)", valueName: "count"))
+        var threads: Int?
+
+        @Flag(help: "Print the summary as one JSON object on one line.")
+        var json = false
+    }
+}
+
+// MARK: - Configuration
+
+extension Command {
+    /// What the options say together.
+    func configuration() throws -> Configuration {
+        if presets.published { try refuseRefinements() }
+        try check("--retention", budget.retention)
+        try check("--expansion", budget.expansion)
+        try check("--alpha", budget.alpha)
+        try check("--segment-threshold", segments.segmentThreshold)
+        try check("--temporal-threshold", merging.temporalThreshold)
+
+        var configuration = presets.preset.map { Configuration.preset($0) } ?? Configuration()
+        if presets.refined { configuration.refine() }
+        if presets.published { configuration.semantics = .published }
+        set(&configuration.retentionRatio, budget.retention)
+        set(&configuration.expansion, budget.expansion)
+        set(&configuration.alpha, budget.alpha)
+        set(&configuration.segmentThreshold, segments.segmentThreshold)
+        set(&configuration.minimumSegments, segments.minSegments)
+        set(&configuration.maximumSegmentFrames, segments.maxSegmentFrames)
+        if segments.noSegmentation { configuration.segmentation = false }
+        if segments.noComplementary { configuration.complementarySegments = false }
+        set(&configuration.selection, merging.selection)
+        set(&configuration.temporalThreshold, merging.temporalThreshold)
+        set(&configuration.aggregation, merging.aggregation)
+        set(&configuration.carry, merging.carry)
+        set(&configuration.refinementRounds, merging.refinementRounds)
+        set(&configuration.placement, merging.placement)
+        try configuration.validate()
+        return configuration
+    }
+
+    private func set<Value>(_ field: inout Value, _ option: Value?) {
+        if let option { field = option }
+    }
+
+    /// JSON, in which the configuration is kept, has no infinity.
+    private func check(_ name: String, _ value: Double?) throws {
+        guard let value, !value.isFinite else { return }
+        throw Failure(input: "\(name) is \(value); expected a finite number")
+    }
+
+    private func refuseRefinements() throws {
+        let refinement: String? =
+            if presets.refined {
+                "--refined"
+            } else if merging.carry == true {
+                "--carry"
+            } else if let rounds = merging.refinementRounds, rounds > 0 {
+                "--refinement-rounds \(rounds)"
+            } else if merging.placement == .medoid {
+                "--placement medoid"
+            } else {
+                nil
+            }
+        guard let refinement else { return }
+        throw Failure(input: "\(refinement) excludes --published; the released program has nothing like it")
+    }
+}
+
+// MARK: - Parsing
+
+/// `--help`, `--version` and their like: text for standard output, and success.
+struct CleanRequest: Error {
+    let text: String
+}
+
+extension Command {
+    static let version = "0.1.0"
+
+    /// The command that gives the arguments their name, their help and their version.
+    private struct Root: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            commandName: "flashvid-compress",
+            abstract: "Compress the visual tokens of a video clip, without training (FlashVID, arXiv 2602.08024).",
+            discussion: """
+                The options of a preset are overridden by those given beside it, wherever they stand.
+
+                The output is a safetensors file: tokens [K, channels]; indices [K], the source token (frame * tokens + \
+                token) whose place each row takes; segment_lengths, in frames; assignment [frames * tokens], the row \
+                that stands for each source token or -1; counts [K], the source tokens that each row stands for. \
+                Integers are I64. The metadata holds the configuration as JSON under "configuration".
+
+                The summary goes to standard output. With --json it has the keys input, output, frames, \
+                tokens_per_frame, channels, type, output_type, attention (whether the clip had it), segment_lengths, \
+                tokens_in, tokens_out, ratio, selected, contextual, merged_tokens, trees, largest_tree (tokens), \
+                deepest_tree (frames), close_calls (decisions settled in double precision), threads, seconds (reading, \
+                compression, writing and total by the clock), stage_seconds (each stage of the compression, summed \
+                over its threads) and configuration.
+
+                The exit code is 2 for bad arguments and bad input, 1 where the machine refuses (a full disk, no \
+                permission), each with one line on standard error and no output file.
+                """,
+            version: version)
+
+        @OptionGroup var command: Command
+    }
+
+    /// Throws a ``CleanRequest`` or a ``Failure``.
+    static func parseArguments(_ arguments: [String]) throws -> Command {
+        do {
+            let command = try Root.parse(arguments).command
+            if command.input.isEmpty { throw Failure(input: "the path of the input is empty") }
+            if command.output.isEmpty { throw Failure(input: "the path of the output is empty") }
+            return command
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            if Root.exitCode(for: error).isSuccess { throw CleanRequest(text: Root.fullMessage(for: error)) }
+            let lines = Root.message(for: error).split(separator: "\n")
+            throw Failure(input: lines.joined(separator: " "))
+        }
+    }
+}

@@ -1,0 +1,37 @@
+import FlashVIDFile
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// Ctrl-C and its like leave no temporary file.
+enum Signals {
+    static func install() {
+        SafetensorsWriter.prepareForSignals()
+        ProgressBar.prepareForSignals()
+        var handled = sigset_t()
+        sigemptyset(&handled)
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            // Whoever started us with a signal ignored (nohup, a script's background) wants it ignored.
+            let previous = signal(number, SIG_IGN)
+            guard unsafeBitCast(previous, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) else { continue }
+            signal(number) { number in
+                SafetensorsWriter.removeTemporaries()
+                ProgressBar.clearLine()
+                // The death of the signal, so that the caller sees what happened. It comes when this returns.
+                signal(number, SIG_DFL)
+                raise(number)
+            }
+            sigaddset(&handled, number)
+        }
+        // A parent may have started us from a thread that blocks signals, as worker threads do; no Ctrl-C would come
+        // through.
+        pthread_sigmask(SIG_UNBLOCK, &handled, nil)
+        // A write past the limit on file sizes is to be an error like that of a full disk.
+        signal(SIGXFSZ, SIG_IGN)
+    }
+}

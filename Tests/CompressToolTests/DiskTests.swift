@@ -1,0 +1,122 @@
+import FlashVIDFile
+import Foundation
+import Testing
+
+/// What the disk, the system and Ctrl-C can do to the output.
+@Suite(.serialized) struct DiskTests {
+    @Test func inputAndOutputAreTheSame() throws {
+        let scratch = try Scratch()
+        let path = try RandomClip().write(to: scratch.path("clip"))
+        let run = try Tool.run([path, "-o", path])
+        #expect(run.code == 0)
+        #expect(try SafetensorsFile(contentsOf: path).entry("indices") != nil)
+        #expect(try scratch.names == ["clip"])
+    }
+
+    /// A run that fails leaves what stood under the name.
+    @Test func failureKeepsTheOldFile() throws {
+        let scratch = try Scratch()
+        var clip = RandomClip()
+        clip.features[7] = .nan
+        try clip.write(to: scratch.path("clip"))
+        try Data([1, 2, 3]).write(to: URL(fileURLWithPath: scratch.path("out")))
+        try Tool.expectFailure([scratch.path("clip"), "-o", scratch.path("out")], "features are not finite")
+        #expect(try scratch.bytes("out") == [1, 2, 3])
+        #expect(try scratch.names == ["clip", "out"])
+    }
+
+    @Test func placesThatCannotBeWritten() throws {
+        let scratch = try Scratch()
+        let path = try RandomClip().write(to: scratch.path("clip"))
+        try Tool.expectFailure(
+            [path, "-o", scratch.path("missing/out")], code: 1, "missing/out: cannot write: No such file or directory")
+        try Tool.expectFailure([path, "-o", scratch.url.path], code: 1, "cannot write: Is a directory")
+        try Tool.expectFailure([path, "-o", path + "/out"], code: 1, "cannot write: Not a directory")
+        #expect(try scratch.names == ["clip"])
+    }
+
+    /// The limit on file sizes stands in for a disk that is full in the middle; a signal would come first if the
+    /// tool did not ignore it.
+    @Test func fullDisk() throws {
+        let scratch = try Scratch()
+        let path = try RandomClip(frames: 8, tokens: 16, channels: 64).write(to: scratch.path("clip"))
+        try Tool.expectFailure(
+            [path, "-o", scratch.path("out"), "--retention", "1"], code: 1, "out: cannot write: File too large",
+            after: "ulimit -f 16")
+        #expect(try scratch.names == ["clip"])
+        #if os(Linux)
+            try Tool.expectFailure(
+                [path, "-o", "/dev/full"], code: 1, "/dev/full: cannot write: No space left on device")
+        #endif
+    }
+
+    #if os(Linux)
+        @Test func fullStandardOutput() throws {
+            let scratch = try Scratch()
+            let path = try RandomClip().write(to: scratch.path("clip"))
+            let run = try Tool.run([path, "-o", scratch.path("out")], after: "exec > /dev/full")
+            #expect(run.code == 1)
+            #expect(run.error.contains("cannot write the summary"))
+            #expect(try scratch.names == ["clip", "out"])
+        }
+    #endif
+
+    /// Interrupted while the output stands under its temporary name: the name goes, and the process dies of the signal.
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func interrupted(by signal: Int32) throws {
+        let scratch = try Scratch()
+        let path = try RandomClip(frames: 8, tokens: 32, channels: 8192).write(to: scratch.path("clip"))
+        let arguments = [path, "-o", scratch.path("out"), "--retention", "1", "--min-segments", "1"]
+        // The rename may come before the signal; then the output is whole, and the next try has the chance.
+        for _ in 0..<20 {
+            let process = try Tool.start(arguments)
+            while process.isRunning, !(try scratch.names.contains { $0.contains(".partial-") }) {}
+            kill(process.processIdentifier, signal)
+            process.waitUntilExit()
+            if process.terminationReason == .uncaughtSignal {
+                #expect(process.terminationStatus == signal)
+                #expect(try scratch.names == ["clip"])
+                return
+            }
+            #expect(process.terminationStatus == 0)
+            #expect(try scratch.names == ["clip", "out"])
+            _ = try SafetensorsFile(contentsOf: scratch.path("out"))
+            try FileManager.default.removeItem(atPath: scratch.path("out"))
+        }
+        Issue.record("the signal never came before the end")
+    }
+
+    /// At any moment: nothing, or the whole output.
+    @Test func interruptedAnywhere() throws {
+        let scratch = try Scratch()
+        let path = try RandomClip(frames: 8, tokens: 32, channels: 512).write(to: scratch.path("clip"))
+        for milliseconds in stride(from: 0, to: 100, by: 4) {
+            let process = try Tool.start([path, "-o", scratch.path("out")])
+            usleep(UInt32(milliseconds) * 1000)
+            kill(process.processIdentifier, SIGINT)
+            process.waitUntilExit()
+            let names = try scratch.names
+            if process.terminationReason == .uncaughtSignal, names == ["clip"] { continue }
+            #expect(names == ["clip", "out"])
+            _ = try SafetensorsFile(contentsOf: scratch.path("out"))
+            try FileManager.default.removeItem(atPath: scratch.path("out"))
+        }
+    }
+
+    /// Under nohup, or in the background of a script, the signal is not for us.
+    @Test func ignoredSignalsStayIgnored() throws {
+        let scratch = try Scratch()
+        let path = try RandomClip(frames: 8, tokens: 32, channels: 4096).write(to: scratch.path("clip"))
+        let process = try Tool.start([path, "-o", scratch.path("out")], after: "trap '' INT HUP")
+        for _ in 0..<20 {
+            usleep(10_000)
+            if process.isRunning {
+                kill(process.processIdentifier, SIGINT)
+                kill(process.processIdentifier, SIGHUP)
+            }
+        }
+        process.waitUntilExit()
+        #expect(process.terminationReason == .exit)
+        #expect(process.terminationStatus == 0)
+        #expect(try scratch.names == ["clip", "out"])
+    }
+}

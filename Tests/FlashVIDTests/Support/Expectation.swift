@@ -60,9 +60,10 @@ struct Expectation {
         guard tokens.count == other.tokens.count else {
             return "\(other.tokens.count) numbers in the tokens for \(tokens.count)"
         }
-        // In double: the limit of a clip near the end of float32's range must not vanish or overflow.
+        // In double: the limit of a clip near the end of float32's range must not vanish or overflow. Subnormal numbers
+        // have fewer digits than the tolerance asks for.
         let largest = tokens.reduce(0) { max($0, Double($1.magnitude)) }
-        let limit = Double(tolerance) * largest
+        let limit = max(Double(tolerance) * largest, 4 * Double(Float.leastNonzeroMagnitude))
         for (place, (mine, theirs)) in zip(tokens, other.tokens).enumerated() {
             // The negation, so that a NaN is a difference.
             if !((Double(mine) - Double(theirs)).magnitude <= limit) {

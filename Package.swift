@@ -36,7 +36,10 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
-        .testTarget(name: "FlashVIDTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
+        .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        .testTarget(
+            name: "FlashVIDTests", dependencies: ["AllocationCounter", "FlashVID", "FlashVIDFile"],
+            swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
         .testTarget(
             name: "CompressToolTests", dependencies: ["FlashVID", "FlashVIDFile", "flashvid-compress"],

@@ -28,25 +28,26 @@ extension Compression {
     /// Segments, selections, trees and shares: everything up to the number of rows of every frame, `firstRows`.
     /// Returns the number of segments.
     func decide() throws(FlashVIDError) -> Int {
-        parallel(.segmentation, frames) { worker, frame in
-            measure(frame: frame, worker)
-            progress?.advance(by: Work.segmentation, worker)
+        parallel(.segmentation, chunks, self) { clip, worker, chunk in
+            clip.measure(chunk: chunk, worker)
+            clip.progress?.advance(by: Work.segmentation * clip.frames / clip.chunks, worker)
         }
         if let error = firstNotFinite() { throw error }
+        joinChunks()
         let segments = cutSegments()
 
         let runs = cutRuns(segments: segments)
-        parallel(.selection, runs) { worker, run in
-            selectAndLink(frames(ofRun: run), worker)
+        parallel(.selection, runs, self) { clip, worker, run in
+            clip.selectAndLink(clip.frames(ofRun: run), worker)
         }
         if buildsTrees {
-            parallel(.trees, runs) { worker, run in
-                linkAcross(runStart: frames(ofRun: run).lowerBound, worker)
+            parallel(.trees, runs, self) { clip, worker, run in
+                clip.linkAcross(runStart: clip.frames(ofRun: run).lowerBound, worker)
             }
         }
-        parallel(.trees, segments) { worker, segment in
-            growTrees(segment: segment, worker)
-            shareOut(segment: segment)
+        parallel(.trees, segments, self) { clip, worker, segment in
+            clip.growTrees(segment: segment, worker)
+            clip.shareOut(segment: segment)
         }
         tables.firstRows[0] = 0
         for frame in 0..<frames {
@@ -60,13 +61,14 @@ extension Compression {
 
     /// The rows themselves, their indices, and the assignment of every token, `rows`.
     func write(segments: Int, into output: OutputRows) {
-        parallel(.contextual, frames) { worker, frame in
-            writeRows(frame: frame, into: output, worker)
-            progress?.advance(by: Work.rows, worker)
+        parallel(.contextual, frames, (self, output)) { context, worker, frame in
+            let (clip, output) = context
+            clip.writeRows(frame: frame, into: output, worker)
+            clip.progress?.advance(by: Work.rows, worker)
         }
         guard configuration.semantics == .definition else { return }
-        parallel(.contextual, segments) { _, segment in
-            assignRows(segment: segment, output)
+        parallel(.contextual, segments, (self, output)) { context, _, segment in
+            context.0.assignRows(segment: segment, context.1)
         }
         if refines {
             refine(segments: segments, output)

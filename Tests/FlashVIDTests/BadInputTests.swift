@@ -102,7 +102,8 @@ struct BadInputTests {
         }
     }
 
-    @Test("negative attention is named", arguments: [-1, -.leastNonzeroMagnitude, -.greatestFiniteMagnitude] as [Float])
+    @Test(
+        "negative attention is named", arguments: [-1, -.leastNonzeroMagnitude, -.greatestFiniteMagnitude] as [Float])
     func negativeAttention(_ value: Float) throws {
         for selection in Configuration.Selection.allCases {
             for index in [0, 7, 19] {
@@ -145,7 +146,8 @@ struct BadInputTests {
     @Test("attention counts must be the shape's", arguments: [-20, -1, 1, 20])
     func attentionCount(_ surplus: Int) throws {
         var clip = Self.clip
-        clip.attention = surplus < 0 ? clip.attention!.dropLast(-surplus) : clip.attention! + [Float](repeating: 0, count: surplus)
+        clip.attention =
+            surplus < 0 ? clip.attention!.dropLast(-surplus) : clip.attention! + [Float](repeating: 0, count: surplus)
         let expected = FlashVIDError.elementCount(tensor: .attention, expected: 20, found: 20 + surplus)
         #expect(try Self.errors(of: clip) == [expected, expected, expected])
     }

@@ -78,7 +78,9 @@ struct ExtremeValueTests {
             var clip = Self.sample(UInt64(seed), 1)
             clip.attention = clip.attention!.map { $0 * scale }
             try expectAgreement(clip, configuration, "attention times \(scale), \(configuration)")
-            for token in stride(from: 0, to: clip.tokenCount, by: 3) { clip.attention![token] = .greatestFiniteMagnitude }
+            for token in stride(from: 0, to: clip.tokenCount, by: 3) {
+                clip.attention![token] = .greatestFiniteMagnitude
+            }
             for token in stride(from: 1, to: clip.tokenCount, by: 5) { clip.attention![token] = .leastNonzeroMagnitude }
             try expectAgreement(clip, configuration, "mixed attention, \(configuration)")
         }

@@ -7,40 +7,49 @@ extension Compression {
     /// Refines the rows and their assignment in place. Each round costs one product of the unselected tokens with their
     /// segment's rows.
     func refine(segments: Int, _ output: OutputRows) {
-        let rows = tables.firstRows[frames]
         for round in 0..<configuration.refinementRounds {
             let refinement = Refinement(self, output, finishedRounds: round)
-            parallelRows(rows) { _, row in refinement.measure(row: row) }
-            parallel(.refinement, frames) { worker, frame in
+            parallelRows(refinement) { refinement, _, row in refinement.measure(row: row) }
+            parallel(.refinement, frames, refinement) { refinement, worker, frame in
                 refinement.reassign(frame: frame, worker)
-                progress?.advance(by: Work.refinement, worker)
+                refinement.compression.progress?.advance(by: Work.refinement, worker)
             }
-            parallel(.refinement, segments) { _, segment in
+            parallel(.refinement, segments, refinement) { refinement, _, segment in
                 refinement.adoptAssignment(segment: segment)
                 refinement.threadMembers(segment: segment)
             }
             let refined = Refinement(self, output, finishedRounds: round + 1)
-            parallelRows(rows) { worker, row in
-                guard output.kinds[row] == .contextual else { return }
-                refined.value(ofRow: row, into: worker.doublesC, worker)
-                Exact.round(UnsafePointer(worker.doublesC), into: output.tokens + row &* channels, count: channels)
-            }
+            parallelRows(refined) { refined, worker, row in refined.write(row: row, worker) }
         }
         guard configuration.placement == .medoid else { return }
         let refinement = Refinement(self, output, finishedRounds: configuration.refinementRounds)
         if configuration.refinementRounds == 0 {
-            parallel(.refinement, segments) { _, segment in refinement.threadMembers(segment: segment) }
+            parallel(.refinement, segments, refinement) { refinement, _, segment in
+                refinement.threadMembers(segment: segment)
+            }
         }
-        parallelRows(rows) { worker, row in refinement.findMedoid(row: row, worker) }
-        parallel(.refinement, segments) { _, segment in refinement.placeAtMedoids(segment: segment) }
+        parallelRows(refinement) { refinement, worker, row in refinement.findMedoid(row: row, worker) }
+        parallel(.refinement, segments, refinement) { refinement, _, segment in
+            refinement.placeAtMedoids(segment: segment)
+        }
     }
 
-    private func parallelRows(_ rows: Int, _ body: (_ worker: Worker, _ row: Int) -> Void) {
-        let chunk = 8
-        parallel(.refinement, (rows + chunk - 1) / chunk) { worker, index in
-            for row in (index * chunk)..<min(rows, (index + 1) * chunk) { body(worker, row) }
+    private func parallelRows(
+        _ refinement: Refinement, _ body: @escaping (_ refinement: Refinement, _ worker: Worker, _ row: Int) -> Void
+    ) {
+        let loop = RowLoop(refinement: refinement, body: body)
+        parallel(.refinement, (rowCount + RowLoop.chunk - 1) / RowLoop.chunk, loop) { loop, worker, index in
+            let end = min(loop.refinement.compression.rowCount, (index + 1) * RowLoop.chunk)
+            for row in (index * RowLoop.chunk)..<end { loop.body(loop.refinement, worker, row) }
         }
     }
+}
+
+/// Some rows a task. A struct and not a tuple: a tuple of a function type would wrap the function, on the heap.
+private struct RowLoop {
+    static let chunk = 8
+    let refinement: Refinement
+    let body: (Refinement, Worker, Int) -> Void
 }
 
 extension Configuration {
@@ -106,6 +115,13 @@ private struct Refinement {
             }
             Exact.divide(total, by: count, count: channels)
         }
+    }
+
+    /// Writes a contextual row's value.
+    func write(row: Int, _ worker: Worker) {
+        guard output.kinds[row] == .contextual else { return }
+        value(ofRow: row, into: worker.doublesC, worker)
+        Exact.round(UnsafePointer(worker.doublesC), into: output.tokens + row &* channels, count: channels)
     }
 
     // MARK: Assignment

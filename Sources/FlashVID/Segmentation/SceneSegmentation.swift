@@ -2,15 +2,13 @@
 extension Compression {
     /// Cuts the clip from its frames' means. Returns the number of segments.
     func cutSegments() -> Int {
-        let transitions = tables.transitions
         // `cut[f]` is a cut behind frame f; the table of a frame's segment is not needed yet.
         let cut = tables.segmentOfFrame
         var cuts = 0
         for frame in 0..<frames {
             cut[frame] = 0
             guard configuration.segmentation, frame + 1 < frames else { continue }
-            transitions[frame] = meanCosine(frame, frame + 1)
-            if transitions[frame] < configuration.segmentThreshold {
+            if tables.transitions[frame] < configuration.segmentThreshold {
                 cut[frame] = 1
                 cuts += 1
             }
@@ -41,13 +39,6 @@ extension Compression {
             cut[frame] = 1
             wanted -= 1
         }
-    }
-
-    private func meanCosine(_ a: Int, _ b: Int) -> Double {
-        let (a, b) = (UnsafePointer(mean(ofFrame: a)), UnsafePointer(mean(ofFrame: b)))
-        let lengths =
-            Exact.dot(a, a, count: channels).squareRoot() * Exact.dot(b, b, count: channels).squareRoot()
-        return lengths > 0 ? Exact.dot(a, b, count: channels) / lengths : 0
     }
 
     /// Numbers the segments between the cuts, and cuts a segment again after every `maximumSegmentFrames`.

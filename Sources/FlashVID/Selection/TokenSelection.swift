@@ -136,7 +136,7 @@ struct SelectionFrame {
 
     /// Spec 4.2: 1 - the cosine with the frame's mean stands in for attention.
     private func weighByDistinctiveness(_ view: MatrixView) {
-        let mean = UnsafePointer(compression.mean(ofFrame: frame))
+        let mean = compression.mean(ofFrame: frame, worker)
         let length = Exact.dot(mean, mean, count: channels).squareRoot()
         guard length > 1e-12, length < 1e18 else {
             for token in 0..<count { worker.weights[token] = Interval(exactly: exactAttention(token)) }
@@ -170,7 +170,7 @@ struct SelectionFrame {
 
     private func exactAttention(_ token: Int) -> Double {
         let row = compression.clip.token(place(token), convertedInto: worker.rowB)
-        let mean = UnsafePointer(compression.mean(ofFrame: frame))
+        let mean = compression.mean(ofFrame: frame, worker)
         return max(0, 1 - Exact.plainCosine(row, mean, count: channels))
     }
 

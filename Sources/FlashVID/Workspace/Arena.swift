@@ -51,16 +51,14 @@ struct Arena: ~Copyable {
         /// Whether the pointers may be followed.
         var handsOut: Bool { base != nil }
 
-        /// Room for the product of `counts` elements, aligned to a cache line, not initialised.
+        /// Room for `rows * columns` elements, aligned to a cache line, not initialised.
         mutating func take<Element: BitwiseCopyable>(
-            _ type: Element.Type, _ counts: Int...
+            _ type: Element.Type, _ rows: Int, _ columns: Int = 1
         ) -> UnsafeMutablePointer<Element> {
-            var bytes = MemoryLayout<Element>.stride
-            for count in counts {
-                let product = bytes.multipliedReportingOverflow(by: count)
-                overflows = overflows || product.overflow
-                bytes = product.partialValue
-            }
+            let count = rows.multipliedReportingOverflow(by: columns)
+            let size = count.partialValue.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+            let bytes = size.partialValue
+            overflows = overflows || count.overflow || size.overflow
             let start = offset
             let end = start.addingReportingOverflow(bytes)
             let padded = end.partialValue.addingReportingOverflow(Self.alignment - 1)

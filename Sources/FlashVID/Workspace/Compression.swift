@@ -32,8 +32,13 @@ struct Compression: @unchecked Sendable {
     /// What the stages leave to each other.
     struct Tables {
         // Segmentation
-        /// [F, D] mean token of every frame.
-        let means: UnsafeMutablePointer<Double>
+        /// [chunks, D] sum of the means of a chunk's frames, the first and the last of them. One and the same where a
+        /// chunk is one frame.
+        let chunkSums: UnsafeMutablePointer<Double>
+        let chunkFirsts: UnsafeMutablePointer<Double>
+        let chunkLasts: UnsafeMutablePointer<Double>
+        /// [F] whether all numbers of a frame are finite.
+        let isFinite: UnsafeMutablePointer<Bool>
         /// [F] cosine of each frame's mean with the next one's.
         let transitions: UnsafeMutablePointer<Double>
         /// Up to F + 1 first frames of segments, and the number of frames behind the last.
@@ -105,8 +110,14 @@ struct Compression: @unchecked Sendable {
         let frames = clip.frames
         let tokens = frames * clip.tokensPerFrame
         let refined = configuration.refines ? tokens : 0
+        let chunks = min(frames, Self.maximumChunks)
+        let chunkSums = plan.take(Double.self, chunks, clip.channels)
+        let isLong = frames > Self.maximumChunks
         tables = Tables(
-            means: plan.take(Double.self, frames, clip.channels),
+            chunkSums: chunkSums,
+            chunkFirsts: isLong ? plan.take(Double.self, chunks, clip.channels) : chunkSums,
+            chunkLasts: isLong ? plan.take(Double.self, chunks, clip.channels) : chunkSums,
+            isFinite: plan.take(Bool.self, frames),
             transitions: plan.take(Double.self, frames),
             segmentStarts: plan.take(Int32.self, frames + 1),
             segmentOfFrame: plan.take(Int32.self, frames),
@@ -149,8 +160,6 @@ struct Compression: @unchecked Sendable {
 
     func isSelected(_ token: Int) -> Bool { tables.marks[token].contains(.selected) }
 
-    func mean(ofFrame frame: Int) -> UnsafeMutablePointer<Double> { tables.means + frame &* channels }
-
     /// Frames of a segment.
     func frames(ofSegment segment: Int) -> Range<Int> {
         Int(tables.segmentStarts[segment])..<Int(tables.segmentStarts[segment + 1])
@@ -171,14 +180,28 @@ struct Compression: @unchecked Sendable {
 // MARK: - Time
 
 extension Compression {
-    /// Runs `body` for every task on the pool and charges its time to a stage.
-    func parallel(
-        _ stage: CompressedVideo.Stage, _ tasks: Int, _ body: (_ worker: Worker, _ task: Int) -> Void
+    /// Runs `body` for every task on the pool and charges its time to a stage. What it works on comes as `context`: a
+    /// body without captures is handed to the threads without an allocation.
+    func parallel<Context>(
+        _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
+        _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
     ) {
-        pool.run(tasks) { index, task in
-            let worker = workers[index]
-            charge(stage, worker) { body(worker, task) }
+        withUnsafePointer(to: Loop(compression: self, stage: stage, context: context, body: body)) { loop in
+            pool.run(tasks, on: loop) { loop, index, task in
+                let loop = loop.assumingMemoryBound(to: Loop<Context>.self)
+                let worker = loop.pointee.compression.workers[index]
+                loop.pointee.compression.charge(loop.pointee.stage, worker) {
+                    loop.pointee.body(loop.pointee.context, worker, task)
+                }
+            }
         }
+    }
+
+    private struct Loop<Context> {
+        let compression: Compression
+        let stage: CompressedVideo.Stage
+        let context: Context
+        let body: (Context, Worker, Int) -> Void
     }
 
     func charge(_ stage: CompressedVideo.Stage, _ worker: Worker, _ body: () -> Void) {

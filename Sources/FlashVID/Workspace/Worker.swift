@@ -23,6 +23,11 @@ struct Worker {
     let event: UnsafeMutablePointer<Double>
     let roundedEvent: UnsafeMutablePointer<Float>
     let eventSegment: UnsafeMutablePointer<Int>
+    /// [D] mean of frame `meanFrame`, in clips that do not keep all.
+    let mean: UnsafeMutablePointer<Double>
+    let meanFrame: UnsafeMutablePointer<Int>
+    /// [8, D] some tokens converted to float32; empty for float32 clips.
+    let converted: UnsafeMutablePointer<Float>
     /// [N] each.
     let weights: UnsafeMutablePointer<Interval>
     let distances: UnsafeMutablePointer<Interval>
@@ -67,7 +72,7 @@ struct Worker {
 
         let converted = clip.type == .float32 ? 0 : tokens
         frames = (plan.take(Float.self, converted, channels), plan.take(Float.self, converted, channels))
-        packed = plan.take(Float.self, max(tokens, 8), channels)
+        packed = plan.take(Float.self, tokens, channels)
         grams = (plan.take(Float.self, tokens, tokens), plan.take(Float.self, tokens, tokens))
         products = plan.take(Float.self, productCapacity)
         rowA = plan.take(Float.self, channels)
@@ -78,6 +83,9 @@ struct Worker {
         event = plan.take(Double.self, channels)
         roundedEvent = plan.take(Float.self, channels)
         eventSegment = plan.take(Int.self, 1)
+        mean = plan.take(Double.self, channels)
+        meanFrame = plan.take(Int.self, 1)
+        self.converted = plan.take(Float.self, converted > 0 ? 8 : 0, channels)
         weights = plan.take(Interval.self, tokens)
         distances = plan.take(Interval.self, tokens)
         values = plan.take(Interval.self, tokens)
@@ -100,6 +108,7 @@ struct Worker {
         closeCalls = plan.take(Int.self, 1)
         guard plan.handsOut else { return }
         eventSegment.initialize(to: -1)
+        meanFrame.initialize(to: -1)
         seconds.initialize(repeating: 0, count: CompressedVideo.Stage.allCases.count)
         closeCalls.initialize(to: 0)
     }

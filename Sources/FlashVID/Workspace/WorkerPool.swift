@@ -11,17 +11,20 @@ import Synchronization
 /// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
 /// starts none and allocates nothing.
 package final class WorkerPool: @unchecked Sendable {
-    // Sound although unchecked: `job`, `tasks`, `round`, `busy` and `isClosing` are touched under `mutex` only, `next` is
+    // Sound although unchecked: `job`, `context`, `tasks`, `round`, `busy` and `isClosing` are touched under `mutex` only, `next` is
     // atomic, and the condition variables and the mutex live at fixed addresses until every thread was joined.
 
-    private typealias Job = (_ worker: Int, _ task: Int) -> Void
+    /// Work on one task, told what the loop is about by a pointer. Without captures, so that handing it over allocates
+    /// nothing.
+    typealias Job = (_ context: UnsafeRawPointer, _ worker: Int, _ task: Int) -> Void
 
     package let threads: Int
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let started = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let next = Atomic<Int>(0)
-    private var job: UnsafePointer<Job>?
+    private var job: Job?
+    private var context: UnsafeRawPointer?
     private var tasks = 0
     private var round = 0
     private var busy = 0
@@ -95,39 +98,45 @@ package final class WorkerPool: @unchecked Sendable {
     /// Calls `body(worker, task)` once for every task in 0..<tasks, in order of task where one thread runs. Returns when
     /// all are done.
     package func run(_ tasks: Int, _ body: (_ worker: Int, _ task: Int) -> Void) {
-        guard tasks > 1, !handles.isEmpty else {
-            for task in 0..<max(0, tasks) { body(0, task) }
-            return
-        }
         withoutActuallyEscaping(body) { body in
-            // The threads see the closure through a pointer and keep no reference to it: it lives in this frame, which
-            // waits for them.
             withUnsafePointer(to: body) { body in
-                pthread_mutex_lock(mutex)
-                job = body
-                self.tasks = tasks
-                next.store(0, ordering: .relaxed)
-                round += 1
-                busy = handles.count
-                pthread_cond_broadcast(started)
-                pthread_mutex_unlock(mutex)
-
-                drain(body, tasks, worker: 0)
-
-                pthread_mutex_lock(mutex)
-                while busy > 0 { pthread_cond_wait(finished, mutex) }
-                job = nil
-                pthread_mutex_unlock(mutex)
+                run(tasks, on: body) { body, worker, task in
+                    body.assumingMemoryBound(to: ((Int, Int) -> Void).self).pointee(worker, task)
+                }
             }
         }
     }
 
-    @inline(never)
-    private func drain(_ job: UnsafePointer<Job>, _ tasks: Int, worker: Int) {
+    /// The same for a job without captures; `context` must stay valid until the call returns. Allocates nothing.
+    func run(_ tasks: Int, on context: UnsafeRawPointer, _ job: @escaping Job) {
+        guard tasks > 1, !handles.isEmpty else {
+            for task in 0..<max(0, tasks) { job(context, 0, task) }
+            return
+        }
+        pthread_mutex_lock(mutex)
+        self.job = job
+        self.context = context
+        self.tasks = tasks
+        next.store(0, ordering: .relaxed)
+        round += 1
+        busy = handles.count
+        pthread_cond_broadcast(started)
+        pthread_mutex_unlock(mutex)
+
+        drain(job, context, tasks, worker: 0)
+
+        pthread_mutex_lock(mutex)
+        while busy > 0 { pthread_cond_wait(finished, mutex) }
+        self.job = nil
+        self.context = nil
+        pthread_mutex_unlock(mutex)
+    }
+
+    private func drain(_ job: Job, _ context: UnsafeRawPointer, _ tasks: Int, worker: Int) {
         while true {
             let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
             guard task < tasks else { return }
-            job.pointee(worker, task)
+            job(context, worker, task)
         }
     }
 
@@ -139,9 +148,9 @@ package final class WorkerPool: @unchecked Sendable {
             if isClosing { break }
             seen = round
             let tasks = self.tasks
-            if let job {
+            if let job, let context {
                 pthread_mutex_unlock(mutex)
-                drain(job, tasks, worker: worker)
+                drain(job, context, tasks, worker: worker)
                 pthread_mutex_lock(mutex)
             }
             busy -= 1

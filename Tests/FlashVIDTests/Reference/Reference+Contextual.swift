@@ -54,7 +54,8 @@ extension Reference {
         let first = rows.first
         let source = Rows(columns: segment[0].columns, values: segment.flatMap(\.values))
         let contextual = rows.indices.indices.filter { rows.kinds[$0] == .contextual }
-        let isSelected = Set(rows.indices.indices.filter { rows.kinds[$0] == .selected }.map { rows.indices[$0] - first })
+        let isSelected = Set(
+            rows.indices.indices.filter { rows.kinds[$0] == .selected }.map { rows.indices[$0] - first })
         let rowOfIndex = Dictionary(uniqueKeysWithValues: zip(rows.indices, rows.indices.indices))
         var row = (0..<source.count).map { rowOfIndex[origin[first + $0]]! }
 

@@ -51,7 +51,8 @@ struct ClipGenerator {
         let shape =
             given
             ?? ClipShape(
-                frames: random.integer(1...12), tokensPerFrame: random.pick([1, 2, random.integer(3...40), 16, 25, 36]),
+                frames: random.integer(1...12),
+                tokensPerFrame: random.pick([1, 2, random.integer(3...40), 16, 25, 36]),
                 channels: random.pick([1, 2, random.integer(3...48), 16, 32, 48]))
         let noise = random.pick([0.02, 0.1, 0.3, 0.6])
         let scale = random.pick([0.25, 1, 1, 8])

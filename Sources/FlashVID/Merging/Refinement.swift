@@ -93,12 +93,19 @@ private struct Refinement {
             Exact.sum(token, into: total, count: channels)
         } else if finishedRounds > 0 {
             var count = 0
-            var member = Int(tables.firstMembers[row])
-            while member >= 0 {
-                let token = compression.clip.token(member, convertedInto: worker.rowA)
-                Exact.sum(token, into: total, count: channels)
-                count += 1
-                member = Int(tables.nextMembers[member])
+            // A block of channels of all members at a time, so that the sums stay in the first cache.
+            let block = 1024
+            for start in stride(from: 0, to: channels, by: block) {
+                let width = min(block, channels - start)
+                count = 0
+                var member = Int(tables.firstMembers[row])
+                while member >= 0 {
+                    let part = compression.clip.part(
+                        of: member, from: start, count: width, convertedInto: worker.rowA)
+                    Exact.sum(part, into: total + start, count: width)
+                    count += 1
+                    member = Int(tables.nextMembers[member])
+                }
             }
             Exact.divide(total, by: count, count: channels)
         } else {
@@ -225,22 +232,53 @@ private struct Refinement {
 
     /// The member nearest to a contextual row's final value; of equally near ones the first. Left in `nextRows`, by row.
     func findMedoid(row: Int, _ worker: Worker) {
-        var medoid = output.indices[row]
-        if output.kinds[row] == .contextual {
-            value(ofRow: row, into: worker.doublesC, worker)
-            var nearest = Double.infinity
-            var member = Int(tables.firstMembers[row])
-            while member >= 0 {
+        guard output.kinds[row] == .contextual else {
+            tables.nextRows[row] = Int32(output.indices[row])
+            return
+        }
+        // In float32 first, by token in a table that the trees are done with.
+        let distances = tables.similarities
+        let value = output.tokens + row &* channels
+        var nearest = Float.infinity
+        forEachMember(of: row) { member in
+            let token = compression.clip.token(member, convertedInto: worker.rowA)
+            let distance = Rounded.squaredDistance(token, value, count: channels)
+            distances[member] = Double(distance)
+            nearest = min(nearest, distance)
+        }
+        // The row was rounded too: by half a unit of each of its channels.
+        let length = BLAS.dot(value, value, count: channels)
+        let reach = Double(nearest) * (1 + 1e-5) + 1e-6 * (Double(nearest) * Double(length)).squareRoot()
+        var medoid = -1
+        var rivals = 0
+        forEachMember(of: row) { member in
+            guard !(distances[member] > reach) else { return }
+            if rivals == 0 { medoid = member }
+            rivals += 1
+        }
+        if rivals > 1 {
+            worker.closeCalls.pointee += 1
+            self.value(ofRow: row, into: worker.doublesC, worker)
+            var best = Double.infinity
+            forEachMember(of: row) { member in
+                guard !(distances[member] > reach) else { return }
                 let token = compression.clip.token(member, convertedInto: worker.rowA)
                 let distance = Exact.squaredDistance(token, UnsafePointer(worker.doublesC), count: channels)
-                if distance < nearest {
-                    nearest = distance
+                if distance < best {
+                    best = distance
                     medoid = member
                 }
-                member = Int(tables.nextMembers[member])
             }
         }
         tables.nextRows[row] = Int32(medoid)
+    }
+
+    private func forEachMember(of row: Int, _ body: (Int) -> Void) {
+        var member = Int(tables.firstMembers[row])
+        while member >= 0 {
+            body(member)
+            member = Int(tables.nextMembers[member])
+        }
     }
 
     /// Gives rows their medoids' places and brings the segment's rows back into ascending order.

@@ -160,7 +160,9 @@ extension Compression {
         placePicks(upTo: Int.max)
     }
 
-    /// The plain mean of a cluster's rows; the row itself where there is only one.
+    /// The plain mean of a cluster's rows; the row itself where there is only one. From the gathered rows, which were
+    /// rounded after the centre was taken out, or in double from the source tokens where refinement will compare distances
+    /// with the result's own rounding in mind.
     private func meanOfCluster(
         _ centre: Int, _ source: RootRows, _ centres: UnsafePointer<Int32>, _ scale: Double,
         into target: UnsafeMutablePointer<Float>
@@ -169,7 +171,7 @@ extension Compression {
         let total = worker.doublesC
         total.update(repeating: 0, count: channels)
         let members = (0..<source.roots.count).count { Int(centres[$0]) == centre }
-        guard members > 1, scale == 1 else {
+        guard members > 1, scale == 1, !configuration.refines else {
             for position in 0..<source.roots.count where Int(centres[position]) == centre {
                 aggregate(root: Int(source.roots[position]), into: worker.doublesA, worker)
                 Exact.sum(UnsafePointer(worker.doublesA), into: total, count: channels)

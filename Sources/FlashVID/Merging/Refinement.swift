@@ -246,9 +246,11 @@ private struct Refinement {
             distances[member] = Double(distance)
             nearest = min(nearest, distance)
         }
-        // The row was rounded too: by half a unit of each of its channels.
-        let length = BLAS.dot(value, value, count: channels)
-        let reach = Double(nearest) * (1 + 1e-5) + 1e-6 * (Double(nearest) * Double(length)).squareRoot()
+        // The value was rounded too, by up to half a unit in the last place of each of its channels; that moves every
+        // distance by as much.
+        let length = Double(BLAS.dot(value, value, count: channels)).squareRoot()
+        let farthest = Double(nearest).squareRoot() + 2e-7 * length
+        let reach = farthest * farthest * (1 + 1e-5)
         var medoid = -1
         var rivals = 0
         forEachMember(of: row) { member in

@@ -105,4 +105,24 @@ struct AgreementTests {
         if configuration.selection == .attentionDiversityEvent { configuration.selection = .diversity }
         try expectAgreement(clip, configuration, generator.story(clip, configuration))
     }
+
+    /// Numbers on a line, a quarter apart, clustered frame by frame: distances and densities are exact, many rows are
+    /// equal, and many lie halfway between two centres.
+    @Test("clusters whose distances are all ties", arguments: Seeds.first(40))
+    func quarters(_ seed: UInt64) throws {
+        var generator = ClipGenerator(seed: seed)
+        let shape = ClipShape(
+            frames: generator.random.integer(1...4), tokensPerFrame: generator.random.integer(3...40), channels: 1)
+        var clip = Clip(shape: shape, features: [])
+        let spread = generator.random.integer(2...12)
+        for _ in 0..<clip.tokenCount {
+            clip.features.append(0.25 * Float(generator.random.integer(-spread...spread)))
+        }
+        clip.attention = generator.attention(shape)
+        var configuration = Configuration(retentionRatio: generator.random.pick([0.1, 0.2, 0.3, 0.5]))
+        configuration.alpha = generator.random.pick([0, 0.2])
+        configuration.maximumSegmentFrames = 1
+        configuration.placement = generator.random.pick([.centre, .medoid])
+        try expectAgreement(clip, configuration, generator.story(clip, configuration))
+    }
 }

@@ -18,6 +18,14 @@ struct EdgeTests {
         return clip
     }
 
+    private static func nearlyStill(noise: Float) -> Clip {
+        let frame = random(1, 16, 12)
+        var generator = SplitMix64(seed: 11)
+        return Clip(8, 16, 12, attention: (0..<8).flatMap { _ in frame.attention! }) { _, token, channel in
+            frame.features[token * 12 + channel] * (1 + noise * Float(generator.normal()))
+        }
+    }
+
     static let clips: [Named<Clip>] = [
         Named(name: "one frame", value: random(1, 20, 12)),
         Named(name: "one token a frame", value: random(9, 1, 12)),
@@ -98,6 +106,9 @@ struct EdgeTests {
                     (frame.features[$2] + 3e-4 * Float(noise.normal())) * ($0 % 2 == 0 ? 1 : -1) * Float($1 + 1)
                 }
             }()),
+        // Cosines of 1 between frames that are not equal, and with more noise on both sides of the limit of that.
+        Named(name: "frames the same but for a little", value: nearlyStill(noise: 1e-4)),
+        Named(name: "frames the same but for a little more", value: nearlyStill(noise: 1e-3)),
         // Near the limit of "the same", and on either side of it. Faster and faster, so that no token lies halfway between
         // two rows: the reference's rounding would call that tie, wrongly.
         Named(

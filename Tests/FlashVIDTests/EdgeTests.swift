@@ -18,6 +18,14 @@ struct EdgeTests {
         return clip
     }
 
+    private static func nearlyStill(noise: Float) -> Clip {
+        let frame = random(1, 16, 12)
+        var generator = SplitMix64(seed: 11)
+        return Clip(8, 16, 12, attention: (0..<8).flatMap { _ in frame.attention! }) { _, token, channel in
+            frame.features[token * 12 + channel] * (1 + noise * Float(generator.normal()))
+        }
+    }
+
     static let clips: [Named<Clip>] = [
         Named(name: "one frame", value: random(1, 20, 12)),
         Named(name: "one token a frame", value: random(9, 1, 12)),
@@ -88,13 +96,27 @@ struct EdgeTests {
             value: Clip(5, 11, 7, attention: random(5, 11, 7).attention) { frame, token, channel in
                 Float(1 + (frame * 5 + token * 3) % 13) * [0.3, -1.1, 0.7, 0.2, -0.4, 0.9, 0.05][channel]
             }),
-        // Near the limit of "the same", and on either side of it.
+        // The best match of every token is all but its opposite: 5.2 merges none of these.
+        Named(
+            name: "frames opposite to one another",
+            value: {
+                let frame = random(1, 12, 8)
+                var noise = SplitMix64(seed: 9)
+                return Clip(7, 12, 8, attention: (0..<7).flatMap { _ in frame.attention! }) {
+                    (frame.features[$2] + 3e-4 * Float(noise.normal())) * ($0 % 2 == 0 ? 1 : -1) * Float($1 + 1)
+                }
+            }()),
+        // Cosines of 1 between frames that are not equal, and with more noise on both sides of the limit of that.
+        Named(name: "frames the same but for a little", value: nearlyStill(noise: 1e-4)),
+        Named(name: "frames the same but for a little more", value: nearlyStill(noise: 1e-3)),
+        // Near the limit of "the same", and on either side of it. Faster and faster, so that no token lies halfway between
+        // two rows: the reference's rounding would call that tie, wrongly.
         Named(
             name: "frames that drift by a little",
             value: {
                 let frame = random(1, 10, 8)
                 return Clip(8, 10, 8, attention: (0..<8).flatMap { _ in frame.attention! }) {
-                    frame.features[$1 * 8 + $2] + ($2 == $1 % 8 ? 0.01 * Float($0) : 0)
+                    frame.features[$1 * 8 + $2] + ($2 == $1 % 8 ? 0.01 * Float($0) + 0.0013 * Float($0 * $0) : 0)
                 }
             }()),
     ]
@@ -102,13 +124,15 @@ struct EdgeTests {
     private static func configuration(
         _ name: String, _ change: (inout Configuration) -> Void = { _ in }
     ) -> Named<Configuration> {
-        var configuration = Configuration(retentionRatio: 0.2)
+        // More than by default, so that even frames of a few tokens have a contextual budget.
+        var configuration = Configuration(retentionRatio: 0.4)
+        configuration.alpha = 0.5
         change(&configuration)
         return Named(name: name, value: configuration)
     }
 
     static let configurations: [Named<Configuration>] = [
-        configuration("default"),
+        configuration("plain"),
         configuration("retention 1") { $0.retentionRatio = 1 },
         configuration("retention 1, refined") {
             $0.retentionRatio = 1

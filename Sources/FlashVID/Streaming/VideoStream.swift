@@ -27,8 +27,8 @@ public struct VideoStream: ~Copyable {
     private var compressor: Compressor
     private var store: FrameStore
     private var arena = Arena()
-    private var lastMean: [Double]
-    private var mean: [Double]
+    /// Of the two means in the arena, which is the last frame's.
+    private var lastMean = 0
     /// Frames of the segment that is closed and not handed out yet, or 0.
     private var closed = 0
     private var hasAttention: Bool?
@@ -75,8 +75,6 @@ public struct VideoStream: ~Copyable {
         self.type = type
         self.tokensPerFrame = tokensPerFrame
         self.channels = channels
-        lastMean = [Double](repeating: 0, count: channels)
-        mean = lastMean
     }
 
     /// Threads that work on a segment.
@@ -151,34 +149,29 @@ public struct VideoStream: ~Copyable {
         try clip.checkAttention(ofFrame: frame)
         let rows = min(8, tokensPerFrame)
         let channels = channels
-        let buffer = try arena.layOut { plan in plan.take(Float.self, rows, channels) }
-        mean.withUnsafeMutableBufferPointer { mean in
-            guard let mean = mean.baseAddress else { return }
-            clip.measure(frame: frame, into: mean, buffer: buffer)
+        // Laid out alike for every frame, so that the last mean is still there.
+        let (means, buffer) = try arena.layOut { plan in
+            (plan.take(Double.self, 2, channels), plan.take(Float.self, rows, channels))
         }
-        if mean.contains(where: { !$0.isFinite }), let error = clip.firstNotFinite(inFrame: frame, buffer: buffer) {
+        let (last, mean) = (means + lastMean * channels, means + (1 - lastMean) * channels)
+        clip.measure(frame: frame, into: mean, buffer: buffer)
+        if (0..<channels).contains(where: { !mean[$0].isFinite }),
+            let error = clip.firstNotFinite(inFrame: frame, buffer: buffer)
+        {
             throw error
         }
         try store.reserve()
         // Nothing fails from here on.
         hasAttention = givesAttention
-        if store.count > 0, configuration.segmentation, transition() < configuration.segmentThreshold {
+        if store.count > 0, configuration.segmentation,
+            Compression.meanCosine(last, mean, channels: channels) < configuration.segmentThreshold
+        {
             closed = store.count
         }
         store.append(clip, frame: frame)
-        swap(&lastMean, &mean)
+        lastMean = 1 - lastMean
         if closed == 0, store.count == configuration.maximumSegmentFrames { closed = store.count }
         return closed > 0
-    }
-
-    /// Cosine of the last two frames' means.
-    private func transition() -> Double {
-        lastMean.withUnsafeBufferPointer { last in
-            mean.withUnsafeBufferPointer { next in
-                guard let last = last.baseAddress, let next = next.baseAddress else { return 0 }
-                return Compression.meanCosine(last, next, channels: channels)
-            }
-        }
     }
 
     /// Says that no frame follows: what is left becomes the last segment.

@@ -14,6 +14,8 @@ let package = Package(
     products: [
         .library(name: "FlashVID", targets: ["FlashVID"]),
         .library(name: "FlashVIDFile", targets: ["FlashVIDFile"]),
+        // For C and C++; scripts/install builds and installs it.
+        .library(name: "flashvid", type: .dynamic, targets: ["FlashVIDABI"]),
         .executable(name: "flashvid-compress", targets: ["flashvid-compress"]),
     ],
     dependencies: [
@@ -27,6 +29,8 @@ let package = Package(
             providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]
         ),
         .target(name: "FlashVID", dependencies: ["CBLASShim"], swiftSettings: settings),
+        .target(name: "CFlashVID"),
+        .target(name: "FlashVIDABI", dependencies: ["CFlashVID", "FlashVID"], swiftSettings: settings),
         .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
         .executableTarget(
             name: "flashvid-compress",

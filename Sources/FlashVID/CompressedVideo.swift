@@ -1,7 +1,7 @@
 /// A clip after compression: K rows in reading order, and how they came about.
 public struct CompressedVideo: Sendable {
     /// Where a row comes from.
-    public enum Kind: UInt8, Sendable {
+    public enum Kind: UInt8, BitwiseCopyable, Sendable {
         /// A source token as it was, chosen by ADTS.
         case selected
         /// A merged row, made by TSTM.
@@ -10,6 +10,8 @@ public struct CompressedVideo: Sendable {
 
     /// The clip's sizes.
     public internal(set) var shape = ClipShape(frames: 0, tokensPerFrame: 0, channels: 0)
+    /// Source frame with which it begins: 0, but for the later segments of a ``VideoStream``.
+    public internal(set) var firstFrame = 0
     /// [K, D], row-major.
     public internal(set) var tokens: [Float] = []
     /// [K] the source token, `frame * tokensPerFrame + token`, whose place each row takes. Ascending; unique but with
@@ -60,6 +62,8 @@ extension CompressedVideo {
         public internal(set) var closeCalls = 0
         /// Threads used.
         public internal(set) var threads = 1
+
+        package init() {}
     }
 
     /// Size and shape of the redundancy trees. A tree is a root with everything that joined it.
@@ -79,7 +83,9 @@ extension CompressedVideo {
         var forest = Forest()
         var root = [Int](repeating: -1, count: parents.count)
         var size = [Int](repeating: 1, count: parents.count)
+        let firstToken = firstFrame * shape.tokensPerFrame
         for (token, parent) in parents.enumerated() where parent >= 0 {
+            let parent = parent - firstToken
             // Parents stand in earlier frames, so their roots are known.
             root[token] = root[parent] >= 0 ? root[parent] : parent
             let base = root[token]

@@ -13,8 +13,10 @@ public struct Compressor: ~Copyable {
 
     /// What it keeps and how it chooses.
     public let configuration: Configuration
-    private let pool: WorkerPool
+    let pool: WorkerPool
     private var arena = Arena()
+    /// What each thread needs to work on a clip alone; made for the first batch.
+    var lanes: [Lane] = []
 
     /// Threads that work on a clip.
     public var threads: Int { pool.threads }
@@ -72,25 +74,36 @@ public struct Compressor: ~Copyable {
         attention: UnsafeBufferPointer<Float>? = nil, into video: inout CompressedVideo,
         progress: ((Double) -> Void)? = nil
     ) throws(FlashVIDError) {
-        let (start, configuration, pool) = (Compression.now, self.configuration, self.pool)
-        let clip = try Clip(features, type, shape, attention: attention)
-        let budget = Budget(tokensPerFrame: shape.tokensPerFrame, configuration)
-        let progress = progress.map {
-            Progress(total: Compression.Work.total(shape, configuration), report: $0)
+        try compress(
+            try Clip(features, type, shape, attention: attention), firstFrame: 0, into: &video, progress: progress)
+    }
+
+    /// The same for a clip that is a part of a video and begins with its frame `firstFrame`.
+    mutating func compress(
+        _ view: ClipView, firstFrame: Int, into video: inout CompressedVideo
+    ) throws(FlashVIDError) {
+        try compress(try Clip(view), firstFrame: firstFrame, into: &video, progress: nil)
+    }
+
+    private mutating func compress(
+        _ clip: Clip, firstFrame: Int, into video: inout CompressedVideo, progress: ((Double) -> Void)?
+    ) throws(FlashVIDError) {
+        let start = Compression.now
+        let (configuration, pool) = (self.configuration, self.pool)
+        let first = firstFrame.multipliedReportingOverflow(by: clip.tokensPerFrame)
+        guard !first.overflow, first.partialValue <= Int.max - clip.frames * clip.tokensPerFrame else {
+            throw .sizeOverflow("a video of \(firstFrame) frames")
         }
+        let progress = progress.map {
+            Progress(total: Compression.Work.total(clip.shape, configuration), report: $0)
+        }
+        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
         let compression = try arena.layOut { plan in
             Compression(clip, configuration, budget, pool, progress, plan: &plan)
         }
-        var failure: FlashVIDError?
-        BLAS.withSingleThreadedProducts {
-            do throws(FlashVIDError) {
-                let segments = try compression.decide()
-                compression.write(segments: segments, into: &video)
-            } catch {
-                failure = error
-            }
+        try compression.run { segments throws(FlashVIDError) in
+            compression.write(segments: segments, firstFrame: firstFrame, into: &video)
         }
-        if let failure { throw failure }
         video.statistics.seconds = Compression.now - start
     }
 
@@ -100,64 +113,60 @@ public struct Compressor: ~Copyable {
     }
 }
 
-// MARK: - Output
+// MARK: - Caller's memory
 
-extension Compression {
-    /// Writes rows, tables and statistics into a result, in its storage where it fits.
-    fileprivate func write(segments: Int, into video: inout CompressedVideo) {
-        let (rows, tokens) = (rowCount, frames * tokensPerFrame)
-        let isComplete = configuration.semantics == .definition
-        video.shape = clip.shape
-        resize(&video.tokens, to: rows * channels, filling: 0)
-        resize(&video.indices, to: rows, filling: 0)
-        resize(&video.kinds, to: rows, filling: .selected)
-        resize(&video.segmentLengths, to: segments, filling: 0)
-        resize(&video.parents, to: tokens, filling: -1)
-        resize(&video.assignment, to: isComplete ? tokens : 0, filling: -1)
-        resize(&video.counts, to: isComplete ? rows : 0, filling: 0)
-
-        // Sound: the arrays hold as many elements as were just asked for, and are not touched otherwise meanwhile.
-        video.tokens.withUnsafeMutableBufferPointer { values in
-            video.indices.withUnsafeMutableBufferPointer { indices in
-                video.kinds.withUnsafeMutableBufferPointer { kinds in
-                    guard let values = values.baseAddress, let indices = indices.baseAddress,
-                        let kinds = kinds.baseAddress
-                    else { return }
-                    write(segments: segments, into: OutputRows(tokens: values, indices: indices, kinds: kinds))
-                }
-            }
-        }
-        for segment in 0..<segments {
-            video.segmentLengths[segment] = frames(ofSegment: segment).count
-        }
-        for token in 0..<tokens {
-            video.parents[token] = Int(tables.parents[token])
-        }
-        if isComplete {
-            for row in 0..<rows { video.counts[row] = 0 }
-            for token in 0..<tokens {
-                let row = Int(tables.rows[token])
-                video.assignment[token] = row
-                if row >= 0 { video.counts[row] += 1 }
-            }
-        }
-        for stage in CompressedVideo.Stage.allCases {
-            video.statistics.stageSeconds[stage.rawValue] = 0
-        }
-        video.statistics.closeCalls = 0
-        video.statistics.threads = pool.threads
-        for index in 0..<pool.threads {
-            for stage in 0..<CompressedVideo.Stage.allCases.count {
-                video.statistics.stageSeconds[stage] += workers[index].seconds[stage]
-            }
-            video.statistics.closeCalls += workers[index].closeCalls.pointee
-        }
+extension Compressor {
+    /// Compresses a clip from memory that the caller lends into memory that the caller lends: no copy of the clip, and no
+    /// allocation once a clip of this size was seen. On an error nothing was written.
+    ///
+    /// `firstToken` is added to every source token that the result names.
+    package mutating func compress(
+        _ view: ClipView, into buffers: OutputBuffers, firstToken: Int = 0,
+        statistics: inout CompressedVideo.Statistics
+    ) throws(FlashVIDError) -> Outcome {
+        try Self.compress(
+            view, into: buffers, firstToken: firstToken, configuration, pool, &arena, &statistics)
     }
 
-    private func resize<Element>(_ array: inout [Element], to count: Int, filling value: Element) {
-        guard array.count != count else { return }
-        array.removeAll(keepingCapacity: array.capacity >= count)
-        array.reserveCapacity(count)
-        array.append(contentsOf: repeatElement(value, count: count))
+    static func compress(
+        _ view: ClipView, into buffers: OutputBuffers, firstToken: Int, _ configuration: Configuration,
+        _ pool: WorkerPool, _ arena: inout Arena, _ statistics: inout CompressedVideo.Statistics
+    ) throws(FlashVIDError) -> Outcome {
+        let start = Compression.now
+        let clip = try Clip(view)
+        let capacity = try configuration.outputTokenCount(
+            frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
+        let destination = try Destination(buffers, for: clip, configuration, rows: capacity, firstToken: firstToken)
+        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+        let (compression, rows) = try arena.layOut { plan in
+            let compression = Compression(clip, configuration, budget, pool, nil, plan: &plan)
+            return (compression, compression.layOutRows(destination, capacity: capacity, plan: &plan))
+        }
+        var outcome = Outcome()
+        try compression.run { segments throws(FlashVIDError) in
+            compression.write(segments: segments, into: rows)
+            try compression.deliver(rows, segments: segments, to: destination, firstToken: firstToken)
+            outcome = Outcome(rows: compression.rowCount, segments: segments)
+        }
+        compression.addStatistics(to: &statistics)
+        statistics.seconds = Compression.now - start
+        return outcome
+    }
+}
+
+extension Compression {
+    /// Decides, and lets `write` hand out what was decided, with OpenBLAS single-threaded meanwhile.
+    fileprivate func run(
+        _ write: (_ segments: Int) throws(FlashVIDError) -> Void
+    ) throws(FlashVIDError) {
+        var failure: FlashVIDError?
+        BLAS.withSingleThreadedProducts {
+            do throws(FlashVIDError) {
+                try write(try decide())
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
     }
 }

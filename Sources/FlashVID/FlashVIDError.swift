@@ -5,6 +5,7 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     public enum Tensor: String, Sendable {
         case features
         case attention
+        case tokens
     }
 
     /// A field of ``Configuration`` is outside its range, or two of its fields exclude each other.
@@ -17,10 +18,32 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     case sizeOverflow(String)
     /// A buffer that does not hold as many elements as the shape says.
     case elementCount(tensor: Tensor, expected: Int, found: Int)
+    /// Elements between the items of a dimension (`of`: frames, tokens, rows) that would lie in one another.
+    case invalidStride(tensor: Tensor, of: String, value: Int, expected: Int)
     /// NaN or infinity. `channel` is 0 for attention.
     case notFinite(tensor: Tensor, frame: Int, token: Int, channel: Int)
     /// Attention below zero.
     case negativeAttention(frame: Int, token: Int)
+    /// A buffer that has to be given and is not.
+    case missingBuffer(String)
+    /// A buffer for what this configuration does not compute (spec 8).
+    case notGiven(String)
+    /// A buffer that does not hold as many items as the result may have.
+    case bufferTooSmall(buffer: String, expected: Int, found: Int)
+    /// A buffer that does not start at a multiple of its elements' size.
+    case misaligned(buffer: String, alignment: Int)
+    /// Two buffers share memory, and one of them is written.
+    case overlap(String, String)
+    /// A number of the result that is finite and would not be in the type that the caller wants.
+    case notRepresentable(row: Int, channel: Int, type: ScalarType)
+    /// Frames that are not those of the stream that they are pushed into.
+    case otherFrames(String, expected: String)
+    /// A clip has no such frame.
+    case frameOutOfRange(frame: Int, frames: Int)
+    /// A stream takes no frame while a closed segment of `frames` waits to be fetched.
+    case segmentPending(frames: Int)
+    /// A stream takes no frame after its end.
+    case streamFinished
     /// The system refused the workspace.
     case outOfMemory(bytes: Int)
 }
@@ -38,14 +61,36 @@ extension FlashVIDError: CustomStringConvertible {
             "\(what) is too large"
         case .elementCount(let tensor, let expected, let found):
             "\(tensor.rawValue) has \(found) elements; its shape needs \(expected)"
+        case .invalidStride(let tensor, let dimension, let value, let expected):
+            "\(tensor.rawValue) has a stride of \(value) between \(dimension); expected at least \(expected)"
         case .notFinite(.attention, let frame, let token, _):
             "attention is not finite at frame \(frame), token \(token)"
-        case .notFinite(.features, let frame, let token, let channel):
-            "features are not finite at frame \(frame), token \(token), channel \(channel)"
+        case .notFinite(let tensor, let frame, let token, let channel):
+            "\(tensor.rawValue) are not finite at frame \(frame), token \(token), channel \(channel)"
         case .negativeAttention(let frame, let token):
             "attention is negative at frame \(frame), token \(token)"
+        case .missingBuffer(let buffer):
+            "no buffer for the \(buffer)"
+        case .notGiven(let buffer):
+            "a buffer for the \(buffer), which the published semantics do not give"
+        case .bufferTooSmall(let buffer, let expected, let found):
+            "room for \(found) \(buffer); expected at least \(expected)"
+        case .misaligned(let buffer, let alignment):
+            "the \(buffer) do not start at a multiple of \(alignment) bytes"
+        case .overlap(let first, let second):
+            "the buffers of \(first) and \(second) overlap"
+        case .notRepresentable(let row, let channel, let type):
+            "row \(row) is out of the range of \(type) at channel \(channel)"
+        case .otherFrames(let found, let expected):
+            "frames with \(found) in a stream that expects \(expected)"
+        case .frameOutOfRange(let frame, let frames):
+            "frame \(frame) of a clip of \(frames) frames"
+        case .segmentPending(let frames):
+            "a segment of \(frames) frames waits to be fetched"
+        case .streamFinished:
+            "the stream was finished"
         case .outOfMemory(let bytes):
-            "no memory for a workspace of \(bytes) bytes"
+            "no memory for a block of \(bytes) bytes"
         }
     }
 }

@@ -1,15 +1,3 @@
-/// Where the rows of a clip go.
-struct OutputRows: @unchecked Sendable {
-    // Sound: the caller of the engine owns the memory for the duration of the call, and frames (segments, in refinement)
-    // write disjoint rows.
-
-    /// [K, D]
-    let tokens: UnsafeMutablePointer<Float>
-    /// [K]
-    let indices: UnsafeMutablePointer<Int>
-    let kinds: UnsafeMutablePointer<CompressedVideo.Kind>
-}
-
 /// The order of the stages.
 extension Compression {
     /// Rough weight of each stage's work on a frame, for the progress report.

@@ -132,7 +132,7 @@ extension Compression {
         func placePicks(upTo limit: Int) {
             while pick < picks.count, token(frame, Int(picks[pick])) <= limit {
                 let place = token(frame, Int(picks[pick]))
-                clip.copyToken(place, into: output.tokens + row &* channels)
+                clip.copyToken(place, into: output.row(row))
                 output.indices[row] = place
                 output.kinds[row] = .selected
                 pick += 1
@@ -146,12 +146,12 @@ extension Compression {
                 tables.centres[root] = source.roots[centre]
                 guard centre == position else { continue }
                 placePicks(upTo: root)
-                meanOfCluster(position, source, centres, scale, into: output.tokens + row &* channels)
+                meanOfCluster(position, source, centres, scale, into: output.row(row))
             } else {
                 tables.centres[root] = Int32(root)
                 placePicks(upTo: root)
                 aggregate(root: root, into: worker.doublesA, worker)
-                Exact.round(UnsafePointer(worker.doublesA), into: output.tokens + row &* channels, count: channels)
+                Exact.round(UnsafePointer(worker.doublesA), into: output.row(row), count: channels)
             }
             output.indices[row] = root
             output.kinds[row] = .contextual

@@ -128,14 +128,14 @@ private struct Refinement {
     func write(row: Int, _ worker: Worker) {
         guard output.kinds[row] == .contextual else { return }
         value(ofRow: row, into: worker.doublesC, worker)
-        Exact.round(UnsafePointer(worker.doublesC), into: output.tokens + row &* channels, count: channels)
+        Exact.round(UnsafePointer(worker.doublesC), into: output.row(row), count: channels)
     }
 
     // MARK: Assignment
 
     func measure(row: Int) {
         tables.rowSquares[row] = BLAS.dot(
-            output.tokens + row &* channels, output.tokens + row &* channels, count: channels)
+            output.row(row), output.row(row), count: channels)
     }
 
     /// The nearest row of the segment for every unselected token of a frame; of equally near ones the first.
@@ -149,7 +149,7 @@ private struct Refinement {
             free += 1
         }
         let candidates = MatrixView(
-            base: output.tokens + rows.lowerBound &* channels, rows: rows.count, columns: channels, stride: channels)
+            base: output.row(rows.lowerBound), rows: rows.count, columns: channels, stride: output.stride)
         let block = max(1, worker.productCapacity / rows.count)
         for start in stride(from: 0, to: free, by: block) {
             let count = min(block, free - start)
@@ -238,7 +238,7 @@ private struct Refinement {
         }
         // In float32 first, by token in a table that the trees are done with.
         let distances = tables.similarities
-        let value = output.tokens + row &* channels
+        let value = output.row(row)
         var nearest = Float.infinity
         forEachMember(of: row) { member in
             let token = compression.clip.token(member, convertedInto: worker.rowA)
@@ -314,7 +314,7 @@ private struct Refinement {
     private func swapRows(_ a: Int, _ b: Int) {
         swap(&output.indices[a], &output.indices[b])
         swap(&output.kinds[a], &output.kinds[b])
-        let (rowA, rowB) = (output.tokens + a &* channels, output.tokens + b &* channels)
+        let (rowA, rowB) = (output.row(a), output.row(b))
         for channel in 0..<channels { swap(&rowA[channel], &rowB[channel]) }
     }
 }

@@ -84,20 +84,32 @@ extension Compression {
     }
 
     private func computeMean(ofFrame frame: Int, into mean: UnsafeMutablePointer<Double>, _ worker: Worker) {
+        clip.measure(frame: frame, into: mean, buffer: worker.converted)
+    }
+
+    private func cosine(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>) -> Double {
+        Self.meanCosine(a, b, channels: channels)
+    }
+
+    /// Cosine of two means; 0 where one has no length.
+    static func meanCosine(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, channels: Int) -> Double {
+        let lengths =
+            Exact.dot(a, a, count: channels).squareRoot() * Exact.dot(b, b, count: channels).squareRoot()
+        return lengths > 0 ? Exact.dot(a, b, count: channels) / lengths : 0
+    }
+}
+
+extension Clip {
+    /// Mean token of a frame in double, into `mean` (D); `buffer` is room for 8 converted tokens. O(N·D).
+    func measure(frame: Int, into mean: UnsafeMutablePointer<Double>, buffer: UnsafeMutablePointer<Float>) {
         mean.update(repeating: 0, count: channels)
         // A few rows at a time, so that converted ones are read from cache.
         let step = 8
         for token in stride(from: 0, to: tokensPerFrame, by: step) {
-            let rows = min(step, tokensPerFrame - token)
-            let base = clip.tokens(self.token(frame, token), count: rows, convertedInto: worker.converted)
-            Exact.sum(base, rows: rows, stride: channels, into: mean, count: channels)
+            let rows = tokens(
+                frame &* tokensPerFrame &+ token, count: min(step, tokensPerFrame - token), convertedInto: buffer)
+            Exact.sum(rows.base, rows: rows.rows, stride: rows.stride, into: mean, count: channels)
         }
         Exact.divide(mean, by: tokensPerFrame, count: channels)
-    }
-
-    private func cosine(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>) -> Double {
-        let lengths =
-            Exact.dot(a, a, count: channels).squareRoot() * Exact.dot(b, b, count: channels).squareRoot()
-        return lengths > 0 ? Exact.dot(a, b, count: channels) / lengths : 0
     }
 }

@@ -1,41 +1,50 @@
 /// The caller's clip, borrowed for one call: F frames of N tokens of D numbers, and attention [F, N] if given.
 struct Clip: @unchecked Sendable {
     // Sound: the caller lends the memory for the duration of the call, and it is only read.
-    let features: UnsafeRawPointer
-    let type: ScalarType
+    let features: TensorView
     let shape: ClipShape
-    let attention: UnsafePointer<Float>?
+    let lentAttention: TensorView?
+    /// [F, N] attention in float32: the caller's where that is compact float32, else a copy in the workspace.
+    private(set) var attention: UnsafePointer<Float>?
+    /// Whether a frame follows the one before without a gap.
+    private let isCompactInFrames: Bool
 
+    var type: ScalarType { features.type }
     var frames: Int { shape.frames }
     var tokensPerFrame: Int { shape.tokensPerFrame }
     var channels: Int { shape.channels }
+    /// Elements from a token to the next of its frame.
+    var tokenStride: Int { features.tokenStride }
 
     @inline(__always)
     private func address(_ token: Int) -> UnsafeRawPointer {
-        features + token &* channels &* type.size
+        guard !isCompactInFrames else { return features.address(frame: 0, token: token) }
+        let (frame, token) = token.quotientAndRemainder(dividingBy: tokensPerFrame)
+        return features.address(frame: frame, token: token)
     }
 
     /// The tokens of a frame in float32: in place, or converted into `buffer` (N·D).
     func frame(_ frame: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> MatrixView {
-        let start = address(frame &* tokensPerFrame)
-        guard type != .float32 else {
-            return view(start.assumingMemoryBound(to: Float.self))
-        }
-        Conversion.toFloat32(start, type, count: tokensPerFrame &* channels, into: buffer)
-        return view(buffer)
+        tokens(frame &* tokensPerFrame, count: tokensPerFrame, convertedInto: buffer)
     }
 
-    private func view(_ base: UnsafePointer<Float>) -> MatrixView {
-        MatrixView(base: base, rows: tokensPerFrame, columns: channels, stride: channels)
-    }
-
-    /// Some tokens from `first` on in float32: in place, or converted into `buffer` (count·D).
+    /// Some tokens of one frame from `first` on in float32: in place, or converted into `buffer` (count·D).
     @inline(__always)
-    func tokens(_ first: Int, count: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
+    func tokens(_ first: Int, count: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> MatrixView {
         let start = address(first)
-        guard type != .float32 else { return start.assumingMemoryBound(to: Float.self) }
-        Conversion.toFloat32(start, type, count: count &* channels, into: buffer)
-        return UnsafePointer(buffer)
+        guard type != .float32 else {
+            return MatrixView(
+                base: start.assumingMemoryBound(to: Float.self), rows: count, columns: channels, stride: tokenStride)
+        }
+        if tokenStride == channels {
+            Conversion.toFloat32(start, type, count: count &* channels, into: buffer)
+        } else {
+            for row in 0..<count {
+                Conversion.toFloat32(
+                    start + row &* tokenStride &* type.size, type, count: channels, into: buffer + row &* channels)
+            }
+        }
+        return MatrixView(base: buffer, rows: count, columns: channels, stride: channels)
     }
 
     /// Some channels of a token in float32: in place, or converted into `buffer` (count).
@@ -52,7 +61,7 @@ struct Clip: @unchecked Sendable {
     /// A token (by its index in the clip) in float32: in place, or converted into `buffer` (D).
     @inline(__always)
     func token(_ token: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
-        tokens(token, count: 1, convertedInto: buffer)
+        part(of: token, from: 0, count: channels, convertedInto: buffer)
     }
 
     /// Copies a token in float32.
@@ -65,45 +74,101 @@ struct Clip: @unchecked Sendable {
 // MARK: - Acceptance
 
 extension Clip {
-    /// Checks sizes and attention. Whether the features are finite is seen in their means (``Compression/measure``), which
-    /// saves a pass over the clip.
+    /// Checks sizes, strides and attention. Whether the features are finite is seen in their means
+    /// (``Compression/measure``), which saves a pass over the clip.
+    init(_ view: ClipView) throws(FlashVIDError) {
+        try self.init(layout: view)
+        for frame in 0..<frames { try checkAttention(ofFrame: frame) }
+    }
+
+    func checkAttention(ofFrame frame: Int) throws(FlashVIDError) {
+        guard let attention = lentAttention else { return }
+        for token in 0..<tokensPerFrame {
+            let value = attention.value(frame: frame, token: token)
+            guard value.isFinite else {
+                throw .notFinite(tensor: .attention, frame: frame, token: token, channel: 0)
+            }
+            guard value >= 0 else { throw .negativeAttention(frame: frame, token: token) }
+        }
+    }
+
+    /// Checks sizes and strides, and reads nothing.
+    init(layout view: ClipView) throws(FlashVIDError) {
+        let (frames, tokens, channels) = (view.shape.frames, view.shape.tokensPerFrame, view.shape.channels)
+        guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
+        guard tokens > 0 else { throw .empty(dimension: "tokens per frame", value: tokens) }
+        guard channels > 0 else { throw .empty(dimension: "channels", value: channels) }
+        _ = try Self.byteCount(view.shape, view.type)
+        // Token indices are kept in 32 bits, and BLAS counts in them.
+        let rows = frames * tokens
+        guard rows < BLAS.maximumSide else { throw .sizeOverflow("a clip of \(rows) tokens") }
+        guard channels < BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
+        guard let base = view.features else {
+            throw .elementCount(tensor: .features, expected: rows * channels, found: 0)
+        }
+        features = try TensorView(
+            .features, base, view.type, frames: frames, tokens: tokens, width: channels,
+            frameStride: view.frameStride, tokenStride: view.tokenStride)
+        isCompactInFrames = frames == 1 || features.frameStride == tokens * features.tokenStride
+        shape = view.shape
+        guard let base = view.attention else {
+            lentAttention = nil
+            attention = nil
+            return
+        }
+        let attention = try TensorView(
+            .attention, base, view.attentionType, frames: frames, tokens: tokens, width: 1,
+            frameStride: view.attentionFrameStride, tokenStride: view.attentionTokenStride)
+        lentAttention = attention
+        let isCompact =
+            attention.type == .float32 && (tokens == 1 || attention.tokenStride == 1)
+            && (frames == 1 || attention.frameStride == tokens)
+        self.attention = isCompact ? base.assumingMemoryBound(to: Float.self) : nil
+    }
+
+    /// A compact clip in buffers of a known size.
     init(
         _ features: UnsafeRawBufferPointer, _ type: ScalarType, _ shape: ClipShape,
         attention: UnsafeBufferPointer<Float>?
     ) throws(FlashVIDError) {
-        let (frames, tokens, channels) = (shape.frames, shape.tokensPerFrame, shape.channels)
-        guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
-        guard tokens > 0 else { throw .empty(dimension: "tokens per frame", value: tokens) }
-        guard channels > 0 else { throw .empty(dimension: "channels", value: channels) }
-        let rows = frames.multipliedReportingOverflow(by: tokens)
-        let elements = rows.partialValue.multipliedReportingOverflow(by: channels)
+        var view = ClipView(features: features.baseAddress, of: type, shape: shape)
+        view.attention = attention?.baseAddress.map { UnsafeRawPointer($0) }
+        if shape.frames > 0, shape.tokensPerFrame > 0, shape.channels > 0 {
+            let bytes = try Self.byteCount(shape, type)
+            guard features.count == bytes, features.baseAddress != nil else {
+                throw .elementCount(
+                    tensor: .features, expected: bytes / type.size, found: features.count / type.size)
+            }
+            let tokens = shape.frames * shape.tokensPerFrame
+            if let attention, attention.count != tokens || attention.baseAddress == nil {
+                throw .elementCount(tensor: .attention, expected: tokens, found: attention.count)
+            }
+        }
+        try self.init(view)
+    }
+
+    /// Bytes of a compact clip of this shape.
+    static func byteCount(_ shape: ClipShape, _ type: ScalarType) throws(FlashVIDError) -> Int {
+        let rows = shape.frames.multipliedReportingOverflow(by: shape.tokensPerFrame)
+        let elements = rows.partialValue.multipliedReportingOverflow(by: shape.channels)
         let bytes = elements.partialValue.multipliedReportingOverflow(by: type.size)
         guard !rows.overflow, !elements.overflow, !bytes.overflow else {
-            throw .sizeOverflow("a clip of \(frames) x \(tokens) x \(channels)")
+            throw .sizeOverflow("a clip of \(shape.frames) x \(shape.tokensPerFrame) x \(shape.channels)")
         }
-        // Token indices are kept in 32 bits, and BLAS counts in them.
-        guard rows.partialValue < BLAS.maximumSide else { throw .sizeOverflow("a clip of \(rows.partialValue) tokens") }
-        guard channels < BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
-        guard features.count == bytes.partialValue, let base = features.baseAddress else {
-            throw .elementCount(
-                tensor: .features, expected: elements.partialValue, found: features.count / type.size)
-        }
-        if let attention {
-            guard attention.count == rows.partialValue else {
-                throw .elementCount(tensor: .attention, expected: rows.partialValue, found: attention.count)
-            }
-            for (index, value) in attention.enumerated() where !(value >= 0 && value.isFinite) {
-                let (frame, token) = index.quotientAndRemainder(dividingBy: tokens)
-                guard value.isFinite else {
-                    throw .notFinite(tensor: .attention, frame: frame, token: token, channel: 0)
-                }
-                throw .negativeAttention(frame: frame, token: token)
+        return bytes.partialValue
+    }
+
+    /// Copies attention that is not compact float32 into the workspace.
+    mutating func gatherAttention(plan: inout Arena.Plan) {
+        guard let lentAttention, attention == nil else { return }
+        let copy = plan.take(Float.self, frames, tokensPerFrame)
+        guard plan.handsOut else { return }
+        for frame in 0..<frames {
+            for token in 0..<tokensPerFrame {
+                copy[frame * tokensPerFrame + token] = lentAttention.value(frame: frame, token: token)
             }
         }
-        self.features = base
-        self.type = type
-        self.shape = shape
-        self.attention = attention?.baseAddress
+        attention = UnsafePointer(copy)
     }
 
     /// The first number of a frame that is not finite.

@@ -101,6 +101,8 @@ struct Compression: @unchecked Sendable {
         _ clip: Clip, _ configuration: Configuration, _ budget: Budget, _ pool: WorkerPool,
         _ progress: Progress?, plan: inout Arena.Plan
     ) {
+        var clip = clip
+        clip.gatherAttention(plan: &plan)
         self.clip = clip
         self.configuration = configuration
         self.budget = budget

@@ -11,35 +11,23 @@ import Synchronization
 /// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
 /// starts none and allocates nothing.
 package final class WorkerPool: @unchecked Sendable {
-    // Sound although unchecked: `job`, `context`, `tasks`, `round`, `busy` and `isClosing` are touched under `mutex` only, `next` is
-    // atomic, and the condition variables and the mutex live at fixed addresses until every thread was joined.
+    // Sound although unchecked: nothing changes after `init`.
 
     /// Work on one task, told what the loop is about by a pointer. Without captures, so that handing it over allocates
     /// nothing.
     typealias Job = (_ context: UnsafeRawPointer, _ worker: Int, _ task: Int) -> Void
 
     package let threads: Int
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let started = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
-    private let next = Atomic<Int>(0)
-    private var job: Job?
-    private var context: UnsafeRawPointer?
-    private var tasks = 0
-    private var round = 0
-    private var busy = 0
-    private var isClosing = false
+    private let desk = Desk()
     private var handles: [pthread_t] = []
 
     /// A pool of fewer threads where the system refuses to start so many.
     package init(threads wanted: Int) {
-        pthread_mutex_init(mutex, nil)
-        pthread_cond_init(started, nil)
-        pthread_cond_init(finished, nil)
         threads = wanted
         handles.reserveCapacity(wanted - 1)
         for worker in 1..<max(1, wanted) {
-            let seat = Unmanaged.passRetained(Seat(pool: self, worker: worker))
+            // The thread keeps the desk alive and not the pool, or the pool would never be closed.
+            let seat = Unmanaged.passRetained(Seat(desk: desk, worker: worker))
             #if canImport(Darwin)
                 var handle: pthread_t?
             #else
@@ -53,7 +41,7 @@ package final class WorkerPool: @unchecked Sendable {
                     #else
                         let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
                     #endif
-                    seat.pool.work(as: seat.worker)
+                    seat.desk.work(as: seat.worker)
                     return nil
                 }, seat.toOpaque())
             guard status == 0 else {
@@ -68,31 +56,11 @@ package final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    /// What a thread is told at its start. It must not keep the pool alive, or the pool would never be closed.
-    private final class Seat: @unchecked Sendable {
-        unowned(unsafe) let pool: WorkerPool
-        let worker: Int
-
-        init(pool: WorkerPool, worker: Int) {
-            self.pool = pool
-            self.worker = worker
-        }
-    }
-
     deinit {
-        pthread_mutex_lock(mutex)
-        isClosing = true
-        pthread_cond_broadcast(started)
-        pthread_mutex_unlock(mutex)
+        desk.close()
         for handle in handles {
             pthread_join(handle, nil)
         }
-        pthread_cond_destroy(finished)
-        pthread_cond_destroy(started)
-        pthread_mutex_destroy(mutex)
-        finished.deallocate()
-        started.deallocate()
-        mutex.deallocate()
     }
 
     /// Calls `body(worker, task)` once for every task in 0..<tasks, in order of task where one thread runs. Returns when
@@ -113,13 +81,71 @@ package final class WorkerPool: @unchecked Sendable {
             for task in 0..<max(0, tasks) { job(context, 0, task) }
             return
         }
+        desk.run(tasks, on: context, job, helpers: handles.count)
+    }
+
+    /// Cores of the machine that are on line.
+    package static var availableCores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
+}
+
+/// What a thread is told at its start.
+private final class Seat: @unchecked Sendable {
+    // Sound: nothing changes after `init`.
+    let desk: Desk
+    let worker: Int
+
+    init(desk: Desk, worker: Int) {
+        self.desk = desk
+        self.worker = worker
+    }
+}
+
+/// Where a pool and its threads meet.
+private final class Desk: @unchecked Sendable {
+    // Sound although unchecked: `job`, `context`, `tasks`, `round`, `busy` and `isClosing` are touched under `mutex` only,
+    // `next` is atomic, and the condition variables and the mutex live at fixed addresses as long as any thread uses them.
+
+    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let started = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let next = Atomic<Int>(0)
+    private var job: WorkerPool.Job?
+    private var context: UnsafeRawPointer?
+    private var tasks = 0
+    private var round = 0
+    private var busy = 0
+    private var isClosing = false
+
+    init() {
+        pthread_mutex_init(mutex, nil)
+        pthread_cond_init(started, nil)
+        pthread_cond_init(finished, nil)
+    }
+
+    deinit {
+        pthread_cond_destroy(finished)
+        pthread_cond_destroy(started)
+        pthread_mutex_destroy(mutex)
+        finished.deallocate()
+        started.deallocate()
+        mutex.deallocate()
+    }
+
+    func close() {
+        pthread_mutex_lock(mutex)
+        isClosing = true
+        pthread_cond_broadcast(started)
+        pthread_mutex_unlock(mutex)
+    }
+
+    func run(_ tasks: Int, on context: UnsafeRawPointer, _ job: @escaping WorkerPool.Job, helpers: Int) {
         pthread_mutex_lock(mutex)
         self.job = job
         self.context = context
         self.tasks = tasks
         next.store(0, ordering: .relaxed)
         round += 1
-        busy = handles.count
+        busy = helpers
         pthread_cond_broadcast(started)
         pthread_mutex_unlock(mutex)
 
@@ -132,7 +158,7 @@ package final class WorkerPool: @unchecked Sendable {
         pthread_mutex_unlock(mutex)
     }
 
-    private func drain(_ job: Job, _ context: UnsafeRawPointer, _ tasks: Int, worker: Int) {
+    private func drain(_ job: WorkerPool.Job, _ context: UnsafeRawPointer, _ tasks: Int, worker: Int) {
         while true {
             let task = next.wrappingAdd(1, ordering: .relaxed).oldValue
             guard task < tasks else { return }
@@ -140,7 +166,7 @@ package final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    private func work(as worker: Int) {
+    func work(as worker: Int) {
         var seen = 0
         pthread_mutex_lock(mutex)
         while true {
@@ -158,7 +184,4 @@ package final class WorkerPool: @unchecked Sendable {
         }
         pthread_mutex_unlock(mutex)
     }
-
-    /// Cores of the machine that are on line.
-    package static var availableCores: Int { max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN)))) }
 }

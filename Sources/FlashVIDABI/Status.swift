@@ -1,0 +1,86 @@
+import CFlashVID
+import FlashVID
+
+/// What a C function returns besides its results: a status, and the text that goes with it.
+struct Failure: Error {
+    let status: flashvid_status
+    let text: String
+
+    init(_ status: Int, _ text: String) {
+        self.status = flashvid_status(status)
+        self.text = text
+    }
+
+    init(_ error: FlashVIDError) {
+        let status =
+            switch error {
+            case .invalidConfiguration: FLASHVID_INVALID_CONFIGURATION
+            case .invalidThreadCount, .frameOutOfRange, .notGiven: FLASHVID_INVALID_ARGUMENT
+            case .empty, .otherFrames: FLASHVID_INVALID_SHAPE
+            case .sizeOverflow: FLASHVID_SIZE_OVERFLOW
+            case .invalidStride: FLASHVID_INVALID_STRIDE
+            case .misaligned: FLASHVID_MISALIGNED
+            case .overlap: FLASHVID_OVERLAP
+            case .bufferTooSmall, .elementCount: FLASHVID_BUFFER_TOO_SMALL
+            case .notFinite: FLASHVID_NOT_FINITE
+            case .negativeAttention: FLASHVID_NEGATIVE_ATTENTION
+            case .notRepresentable: FLASHVID_NOT_REPRESENTABLE
+            case .missingBuffer: FLASHVID_NULL_POINTER
+            case .outOfMemory: FLASHVID_OUT_OF_MEMORY
+            case .segmentPending: FLASHVID_SEGMENT_PENDING
+            case .streamFinished: FLASHVID_FINISHED
+            }
+        self.init(status, error.description)
+    }
+
+    static func null(_ name: StaticString) -> Failure {
+        Failure(FLASHVID_NULL_POINTER, "\(name) is NULL")
+    }
+}
+
+extension flashvid_status {
+    init(_ status: some BinaryInteger) {
+        self.init(truncatingIfNeeded: status)
+    }
+}
+
+/// Room of the caller's for an error text.
+struct Message {
+    let buffer: UnsafeMutablePointer<CChar>?
+    let capacity: Int
+
+    /// Writes as much of the text as fits, cut between characters, and a terminating zero. Returns the length of all of it.
+    @discardableResult
+    func write(_ text: String) -> Int {
+        var text = text
+        return text.withUTF8 { bytes in
+            guard let buffer, capacity > 0 else { return bytes.count }
+            var count = Swift.min(bytes.count, capacity - 1)
+            // Not in the middle of a character: a continuation byte must not be the first that is cut.
+            while count > 0, count < bytes.count, bytes[count] & 0xC0 == 0x80 { count -= 1 }
+            for index in 0..<count { buffer[index] = CChar(bitPattern: bytes[index]) }
+            buffer[count] = 0
+            return bytes.count
+        }
+    }
+}
+
+/// Runs a function without a handle: its failure becomes a status and a text.
+func report(
+    _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ body: () throws(Failure) -> Void
+) -> flashvid_status {
+    let message = Message(buffer: message, capacity: capacity)
+    do throws(Failure) {
+        try body()
+        message.write("")
+        return flashvid_status(FLASHVID_OK)
+    } catch {
+        message.write(error.text)
+        return error.status
+    }
+}
+
+/// The engine's error as a status.
+func translating<Result>(_ body: () throws(FlashVIDError) -> Result) throws(Failure) -> Result {
+    do throws(FlashVIDError) { return try body() } catch { throw Failure(error) }
+}

@@ -28,10 +28,18 @@ let package = Package(
         ),
         .target(name: "FlashVID", dependencies: ["CBLASShim"], swiftSettings: settings),
         .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
+        .target(
+            name: "ToolSupport",
+            dependencies: [
+                "FlashVID", "FlashVIDFile",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .executableTarget(
             name: "flashvid-compress",
             dependencies: [
-                "FlashVID", "FlashVIDFile",
+                "FlashVID", "FlashVIDFile", "ToolSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -15,6 +15,7 @@ let package = Package(
         .library(name: "FlashVID", targets: ["FlashVID"]),
         .library(name: "FlashVIDFile", targets: ["FlashVIDFile"]),
         .executable(name: "flashvid-compress", targets: ["flashvid-compress"]),
+        .executable(name: "flashvid-bench", targets: ["flashvid-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -44,11 +45,22 @@ let package = Package(
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "flashvid-bench",
+            dependencies: [
+                "CBLASShim", "FlashVID", "FlashVIDFile", "ToolSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(
             name: "FlashVIDTests", dependencies: ["AllocationCounter", "FlashVID", "FlashVIDFile"],
             swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
+        .testTarget(
+            name: "BenchToolTests", dependencies: ["FlashVID", "FlashVIDFile", "ToolSupport", "flashvid-bench"],
+            swiftSettings: settings),
         .testTarget(
             name: "CompressToolTests", dependencies: ["FlashVID", "FlashVIDFile", "flashvid-compress"],
             swiftSettings: settings),

@@ -55,7 +55,7 @@ let package = Package(
         ),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(
-            name: "FlashVIDTests", dependencies: ["AllocationCounter", "FlashVID", "FlashVIDFile"],
+            name: "FlashVIDTests", dependencies: ["AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile"],
             swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
         .testTarget(

@@ -17,6 +17,7 @@ let package = Package(
         // For C and C++; scripts/install builds and installs it.
         .library(name: "flashvid", type: .dynamic, targets: ["FlashVIDABI"]),
         .executable(name: "flashvid-compress", targets: ["flashvid-compress"]),
+        .executable(name: "flashvid-bench", targets: ["flashvid-bench"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -32,19 +33,38 @@ let package = Package(
         .target(name: "CFlashVID"),
         .target(name: "FlashVIDABI", dependencies: ["CFlashVID", "FlashVID"], swiftSettings: settings),
         .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
-        .executableTarget(
-            name: "flashvid-compress",
+        .target(
+            name: "ToolSupport",
             dependencies: [
                 "FlashVID", "FlashVIDFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
+        .executableTarget(
+            name: "flashvid-compress",
+            dependencies: [
+                "FlashVID", "FlashVIDFile", "ToolSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "flashvid-bench",
+            dependencies: [
+                "CBLASShim", "FlashVID", "FlashVIDFile", "ToolSupport",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: settings
+        ),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
         .testTarget(
-            name: "FlashVIDTests", dependencies: ["AllocationCounter", "FlashVID", "FlashVIDFile"],
+            name: "FlashVIDTests", dependencies: ["AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile"],
             swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
+        .testTarget(
+            name: "BenchToolTests", dependencies: ["FlashVID", "FlashVIDFile", "ToolSupport", "flashvid-bench"],
+            swiftSettings: settings),
         .testTarget(
             name: "CompressToolTests", dependencies: ["FlashVID", "FlashVIDFile", "flashvid-compress"],
             swiftSettings: settings),

@@ -1,11 +1,6 @@
 import FlashVID
 import FlashVIDFile
-
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
+import ToolSupport
 
 extension Command {
     /// Reads, compresses, writes, and tells.
@@ -47,14 +42,5 @@ extension Command {
             writer.add("counts", integers: video.counts, shape: [video.counts.count])
         }
         try writer.write(to: output)
-    }
-}
-
-enum JSON {
-    /// On one line, with the keys in order: the same run gives the same text.
-    static func text(_ value: some Encodable) throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(value), as: UTF8.self)
     }
 }

@@ -1,24 +1,11 @@
 public import ArgumentParser
 public import FlashVID
 import FlashVIDFile
+import ToolSupport
 
-extension Configuration.Model: ExpressibleByArgument {}
 extension Configuration.Selection: ExpressibleByArgument {}
 extension Configuration.Aggregation: ExpressibleByArgument {}
 extension Configuration.Placement: ExpressibleByArgument {}
-
-/// The element types that `--dtype` knows.
-enum OutputType: String, CaseIterable, ExpressibleByArgument {
-    case f32, f16, bf16
-
-    var elementType: ElementType {
-        switch self {
-        case .f32: .f32
-        case .f16: .f16
-        case .bf16: .bf16
-        }
-    }
-}
 
 /// The command line. Every option of the method is optional, so that what stands there can be told from what does
 /// not: presets are applied first, explicit options last, wherever they stand.
@@ -158,7 +145,7 @@ struct Command: ParsableArguments {
 
     struct Running: ParsableArguments {
         @Option(help: ArgumentHelp("Type of the output's tokens. (default: the input's)", valueName: "type"))
-        var dtype: OutputType?
+        var dtype: FeatureType?
 
         @Option(
             parsing: .unconditional,
@@ -235,13 +222,8 @@ extension Command {
 
 // MARK: - Parsing
 
-/// `--help`, `--version` and their like: text for standard output, and success.
-struct CleanRequest: Error {
-    let text: String
-}
-
 extension Command {
-    static let version = "0.1.0"
+    static let version = toolVersion
 
     /// The command that gives the arguments their name, their help and their version.
     private struct Root: ParsableCommand {
@@ -273,17 +255,9 @@ extension Command {
 
     /// Throws a ``CleanRequest`` or a ``Failure``.
     static func parseArguments(_ arguments: [String]) throws -> Command {
-        do {
-            let command = try Root.parse(arguments).command
-            if command.input.isEmpty { throw Failure(input: "the path of the input is empty") }
-            if command.output.isEmpty { throw Failure(input: "the path of the output is empty") }
-            return command
-        } catch let failure as Failure {
-            throw failure
-        } catch {
-            if Root.exitCode(for: error).isSuccess { throw CleanRequest(text: Root.fullMessage(for: error)) }
-            let lines = Root.message(for: error).split(separator: "\n")
-            throw Failure(input: lines.joined(separator: " "))
-        }
+        let command = try Root.parseArguments(arguments).command
+        if command.input.isEmpty { throw Failure(input: "the path of the input is empty") }
+        if command.output.isEmpty { throw Failure(input: "the path of the output is empty") }
+        return command
     }
 }

@@ -1,4 +1,5 @@
 import Synchronization
+import ToolSupport
 
 #if canImport(Glibc)
     import Glibc

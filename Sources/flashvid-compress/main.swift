@@ -1,3 +1,5 @@
+import ToolSupport
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -8,12 +10,13 @@
 
 do {
     let command = try Command.parseArguments(Array(CommandLine.arguments.dropFirst()))
-    Signals.install()
+    ProgressBar.prepareForSignals()
+    Signals.install(cleaning: { ProgressBar.clearLine() })
     try command.compress()
 } catch let request as CleanRequest {
     StandardStream.output.write(request.text + "\n")
 } catch {
     let failure = Failure(error)
-    failure.print()
+    failure.print(as: "flashvid-compress")
     exit(failure.exitCode)
 }

@@ -1,17 +1,17 @@
-import FlashVID
-import FlashVIDFile
+package import FlashVID
+package import FlashVIDFile
 
 /// The input: features and, if the file has them, attention.
-struct Clip {
-    static let features = "features"
-    static let attention = "attention"
+package struct Clip {
+    package static let features = "features"
+    package static let attention = "attention"
 
-    let file: SafetensorsFile
-    let shape: ClipShape
-    let type: ScalarType
-    let attention: [Float]?
+    package let file: SafetensorsFile
+    package let shape: ClipShape
+    package let type: ScalarType
+    package let attention: [Float]?
 
-    init(contentsOf path: String) throws {
+    package init(contentsOf path: String) throws {
         file = try SafetensorsFile(contentsOf: path)
         guard let features = file.entry(Self.features) else {
             throw SafetensorsError.missingTensor(file: path, tensor: Self.features)
@@ -45,7 +45,7 @@ struct Clip {
     }
 
     /// The clip, compressed; an error names the file.
-    func compressed(by compressor: inout Compressor, progress: ((Double) -> Void)?) throws -> CompressedVideo {
+    package func compressed(by compressor: inout Compressor, progress: ((Double) -> Void)?) throws -> CompressedVideo {
         var video = CompressedVideo()
         do {
             try file.withBytes(of: Self.features) { features in

@@ -9,10 +9,14 @@ import FlashVIDFile
 #endif
 
 /// Ctrl-C and its like leave no temporary file.
-enum Signals {
-    static func install() {
+package enum Signals {
+    /// Set before the handlers are installed and only read afterwards.
+    nonisolated(unsafe) private static var cleaning: (@convention(c) () -> Void)?
+
+    /// `cleaning` runs in the handler, after the temporary files are gone: only what is async-signal-safe may stand there.
+    package static func install(cleaning: (@convention(c) () -> Void)? = nil) {
+        Self.cleaning = cleaning
         SafetensorsWriter.prepareForSignals()
-        ProgressBar.prepareForSignals()
         var handled = sigset_t()
         sigemptyset(&handled)
         for number in [SIGINT, SIGTERM, SIGHUP] {
@@ -21,7 +25,7 @@ enum Signals {
             guard unsafeBitCast(previous, to: Int.self) != unsafeBitCast(SIG_IGN, to: Int.self) else { continue }
             signal(number) { number in
                 SafetensorsWriter.removeTemporaries()
-                ProgressBar.clearLine()
+                Signals.cleaning?()
                 // The death of the signal, so that the caller sees what happened. It comes when this returns.
                 signal(number, SIG_DFL)
                 raise(number)

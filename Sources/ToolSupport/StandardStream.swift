@@ -7,13 +7,13 @@
 #endif
 
 /// Standard output and standard error, unbuffered: what is written is out, or the system says why not.
-enum StandardStream: Int32 {
+package enum StandardStream: Int32 {
     case output = 1
     case error = 2
 
     /// The system's `errno`, or nil.
     @discardableResult
-    func write(_ text: String) -> Int32? {
+    package func write(_ text: String) -> Int32? {
         var bytes = Array(text.utf8)[...]
         while !bytes.isEmpty {
             #if canImport(Glibc)

@@ -1,25 +1,25 @@
-import FlashVID
+package import FlashVID
 import FlashVIDFile
 
-/// What ends the tool: one line for a person and a code for a script.
-struct Failure: Error {
+/// What ends a tool: one line for a person and a code for a script.
+package struct Failure: Error {
     /// 2 for what the caller can mend in the arguments or the input, 1 for what the machine refused.
-    let exitCode: Int32
-    let message: String
+    package let exitCode: Int32
+    package let message: String
 
     /// Bad arguments or bad input.
-    init(input message: String) {
+    package init(input message: String) {
         exitCode = 2
         self.message = message
     }
 
     /// The machine's refusal.
-    init(environment message: String) {
+    package init(environment message: String) {
         exitCode = 1
         self.message = message
     }
 
-    init(_ error: any Error) {
+    package init(_ error: any Error) {
         switch error {
         case let failure as Failure:
             self = failure
@@ -37,7 +37,7 @@ struct Failure: Error {
     }
 
     /// `path` is the file that the clip came from.
-    init(_ error: FlashVIDError, path: String?) {
+    package init(_ error: FlashVIDError, path: String?) {
         switch error {
         case .outOfMemory:
             self.init(environment: error.description)
@@ -49,7 +49,7 @@ struct Failure: Error {
     }
 
     /// On one line, whatever the message quotes from outside.
-    func print() {
+    package func print(as tool: String) {
         var line = ""
         for scalar in message.unicodeScalars {
             switch scalar.properties.generalCategory {
@@ -59,6 +59,6 @@ struct Failure: Error {
                 line.unicodeScalars.append(scalar)
             }
         }
-        StandardStream.error.write("flashvid-compress: error: \(line)\n")
+        StandardStream.error.write("\(tool): error: \(line)\n")
     }
 }

@@ -1,0 +1,132 @@
+import FlashVID
+import ToolSupport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+/// What `--json` writes.
+struct Results: Encodable {
+    var machine: Machine
+    var rows: [Row]
+}
+
+// MARK: - Table
+
+/// Columns of a fixed width, the numbers right-aligned, so that a row can be shown as soon as it is measured.
+struct Table: Sendable {
+    struct Column: Sendable {
+        let title: String
+        let width: Int
+        let value: @Sendable (Row) -> String
+    }
+
+    let columns: [Column]
+
+    var header: String { line(columns.map(\.title)) }
+
+    func text(of row: Row) -> String { line(columns.map { $0.value(row) }) }
+
+    private func line(_ cells: [String]) -> String {
+        zip(cells, columns).map { cell, column in
+            String(repeating: " ", count: max(0, column.width - cell.count)) + cell
+        }.joined(separator: "  ") + "\n"
+    }
+
+    static let rows = Table(columns: [
+        Column(title: "retention", width: 9) { "\($0.retention)" },
+        Column(title: "tokens", width: 14) { "\($0.tokensIn) → \($0.tokensOut)" },
+        Column(title: "ms", width: 6) { Format.number($0.medianMs) },
+        Column(title: "min..max", width: 12) { "\(Format.number($0.minMs))..\(Format.number($0.maxMs))" },
+        Column(title: "frames/s", width: 8) { Format.number($0.framesPerS) },
+        Column(title: "tokens/s", width: 9) { Format.number($0.tokensPerS) },
+        Column(title: "GFLOP/s", width: 7) { Format.number($0.gflops) },
+        Column(title: "of peak", width: 7) { Format.percent($0.peakShare) },
+        Column(title: "floor ms", width: 8) { Format.number($0.gemmFloorMs) },
+        Column(title: "over floor", width: 10) { Format.number($0.overFloor) },
+        Column(title: "memory MB", width: 9) { $0.extraBytes.map { Format.number(Double($0) * 1e-6) } ?? "?" },
+    ])
+
+    /// Where the time goes: CPU time of each stage, all threads and clips together, and its share.
+    static let stages = Table(
+        columns: [Column(title: "retention", width: 9) { "\($0.retention)" }]
+            + CompressedVideo.Stage.allCases.map { stage in
+                Column(title: "\(stage.name) ms", width: 17) { row in
+                    let sum = row.stagesMs.values.reduce(0, +)
+                    let time = row.stagesMs[stage.name] ?? 0
+                    return "\(Format.number(time)) (\(Format.percent(sum > 0 ? time / sum : 0)))"
+                }
+            } + [Column(title: "close calls", width: 11) { "\($0.closeCalls)" }])
+}
+
+extension Machine {
+    /// The head of the report.
+    var summary: String {
+        let environment = openblasEnvironment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        let peaks = peakGflops.sorted { (Int($0.key) ?? 0) < (Int($1.key) ?? 0) }.map { threads, peak in
+            "\(Format.number(peak)) GFLOP/s on \(threads) \(threads == "1" ? "thread" : "threads")"
+        }
+        let lines = [
+            ("CPU", "\(cpu), \(cores) \(cores == 1 ? "core" : "cores"), \(coresUsed) used"),
+            ("BLAS", "\(blas) \(blasVersion), \(blasCore) kernels (\(blasConfig))"),
+            ("OPENBLAS_*", environment.isEmpty ? "unset" : environment.joined(separator: " ")),
+            ("Swift", "\(swift), commit \(commit)"),
+            ("clip", seed.map { "generated from seed \($0): \(clip)" } ?? clip),
+            ("SGEMM peak", peaks.joined(separator: ", ")),
+        ]
+        return lines.map { label, value in
+            label + String(repeating: " ", count: 12 - label.count) + value + "\n"
+        }.joined()
+    }
+}
+
+// MARK: - Files
+
+enum CSV {
+    private static let keys = Row.CodingKeys.allCases.filter { $0 != .shape && $0 != .stagesMs }.map(\.stringValue)
+
+    /// The rows under the keys of `--json`, the shape as frames, tokens_per_frame and channels, each stage as
+    /// `stage_NAME_ms`.
+    static func text(_ rows: [Row]) -> String {
+        let titles =
+            ["frames", "tokens_per_frame", "channels"] + keys
+            + CompressedVideo.Stage.allCases.map { "stage_\($0.name)_ms" }
+        let lines = rows.map { row in
+            row.shape.map(String.init)
+                + Mirror(reflecting: row).children.compactMap { label, value in
+                    label == "shape" || label == "stagesMs" ? nil : cell(value)
+                } + CompressedVideo.Stage.allCases.map { "\(row.stagesMs[$0.name] ?? 0)" }
+        }
+        return ([titles] + lines).map { $0.joined(separator: ",") + "\n" }.joined()
+    }
+
+    /// Empty for nil.
+    private static func cell(_ value: Any) -> String {
+        if let number = value as? Int? { return number.map(String.init) ?? "" }
+        return "\(value)"
+    }
+}
+
+/// A text that is written when all is measured.
+enum TextFile {
+    /// Throws where the file cannot be written, before anything is measured, and leaves its contents as they were.
+    static func check(_ path: String) throws {
+        guard let file = fopen(path, "a") else { throw refusal(path) }
+        fclose(file)
+    }
+
+    static func write(_ text: String, to path: String) throws {
+        guard let file = fopen(path, "w") else { throw refusal(path) }
+        let isWritten = fputs(text, file) >= 0
+        guard fclose(file) == 0, isWritten else { throw refusal(path) }
+    }
+
+    private static func refusal(_ path: String) -> Failure {
+        Failure(
+            environment: "\(path): cannot write: \(strerror(errno).map { String(cString: $0) } ?? "error \(errno)")")
+    }
+}

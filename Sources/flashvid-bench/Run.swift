@@ -1,0 +1,104 @@
+import FlashVID
+import FlashVIDFile
+import ToolSupport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+extension Bench {
+    /// Measures what the options say, and shows every row as soon as it is there.
+    func measure() throws {
+        try check()
+        let threads = try threadCounts()
+        let subjects = try subjects()
+        if let path = input.write { return try write(subjects[0], to: path) }
+        if measuring.step { return try step(try clip(subjects[0]), subjects[0], threads: threads[0]) }
+        // A bad file is told before anything else.
+        let loaded = input.input == nil ? nil : try clip(subjects[0])
+
+        var machine = Machine(
+            coresUsed: min(threads.max() ?? 1, WorkerPool.availableCores), clip: input.input ?? SyntheticClip.recipe,
+            seed: input.input == nil ? input.seed : nil)
+        var peaks: [Int: Double] = [:]
+        for count in threads {
+            let peak = measuredPeak(threads: count)
+            peaks[count] = peak
+            machine.peakGflops["\(count)"] = (peak * 1e-8).rounded() / 10
+        }
+        try show(machine.summary)
+
+        var rows: [Row] = []
+        for subject in subjects {
+            let first = try loaded ?? clip(subject)
+            // Clips in flight do not share a cache by sharing their memory.
+            let clips = try [first] + (1..<measuring.clips).map { _ in try BenchClip(copying: first) }
+            for count in threads {
+                try show("\n" + title(subject, first, threads: count) + "\n" + Table.rows.header)
+                var measured: [Row] = []
+                for retention in method.retention.elements {
+                    let row = try row(subject, clips, retention: retention, threads: count, peak: peaks[count] ?? .nan)
+                    try show(Table.rows.text(of: row))
+                    measured.append(row)
+                }
+                if output.stages {
+                    try show("\n" + Table.stages.header + measured.map(Table.stages.text(of:)).joined())
+                }
+                rows += measured
+            }
+        }
+        if let path = output.json {
+            try TextFile.write(try JSON.text(Results(machine: machine, rows: rows), indented: true) + "\n", to: path)
+        }
+        if let path = output.csv { try TextFile.write(CSV.text(rows), to: path) }
+    }
+
+    private func row(
+        _ subject: Subject, _ clips: [BenchClip], retention: Double, threads: Int, peak: Double
+    ) throws -> Row {
+        do {
+            let flight = try Flight(clips, try configuration(subject, retention: retention), threads: threads)
+            let measurement = try Measurement(
+                of: flight, Repetitions(runs: measuring.runs, warmup: measuring.warmup))
+            return Row(
+                measurement, of: flight, preset: subject.preset?.rawValue ?? "default", semantics: semantics,
+                retention: retention, threads: threads, peak: peak)
+        } catch let error as FlashVIDError {
+            throw Failure(error, path: input.input)
+        }
+    }
+
+    func clip(_ subject: Subject) throws -> BenchClip {
+        guard let shape = subject.shape else { return try BenchClip(contentsOf: input.input ?? "") }
+        return try BenchClip(
+            SyntheticClip(shape: shape, seed: input.seed), as: (input.dtype ?? .f32).elementType.scalarType ?? .float32,
+            pool: WorkerPool(threads: WorkerPool.availableCores))
+    }
+
+    private func write(_ subject: Subject, to path: String) throws {
+        // Found out now and not after the work.
+        try SafetensorsWriter.check(destination: path)
+        try clip(subject).write(to: path, metadata: ["seed": "\(input.seed)", "clip": SyntheticClip.recipe])
+    }
+
+    private func title(_ subject: Subject, _ clip: BenchClip, threads: Int) -> String {
+        let shape = clip.shape
+        var parts = [
+            subject.preset?.rawValue ?? "default", "\(shape.frames) x \(shape.tokensPerFrame) x \(shape.channels)",
+            Row.name(clip.type), threads == 1 ? "1 thread" : "\(threads) threads",
+        ]
+        if semantics != "default" { parts.append(semantics) }
+        if measuring.clips > 1 { parts.append("\(measuring.clips) clips in flight") }
+        return parts.joined(separator: ", ")
+    }
+
+    func show(_ text: String) throws {
+        guard let code = StandardStream.output.write(text) else { return }
+        throw Failure(
+            environment: "cannot write the table: \(strerror(code).map { String(cString: $0) } ?? "error \(code)")")
+    }
+}

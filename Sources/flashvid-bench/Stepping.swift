@@ -1,0 +1,15 @@
+import FlashVID
+
+/// `--step`: one pass for every line on standard input, so that a script can let programs take turns. It prints
+/// `ready ROWS` after a first pass, then the seconds of every pass.
+extension Bench {
+    func step(_ clip: BenchClip, _ subject: Subject, threads: Int) throws {
+        let flight = try Flight(
+            [clip], try configuration(subject, retention: method.retention.elements[0]), threads: threads)
+        _ = try flight.compress()
+        try show("ready \(flight.lanes[0].video.count)\n")
+        while readLine() != nil {
+            try show("\(try flight.compress())\n")
+        }
+    }
+}

@@ -1,0 +1,21 @@
+import ToolSupport
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#elseif canImport(Darwin)
+    import Darwin
+#endif
+
+do {
+    let bench = try Bench.parseArguments(Array(CommandLine.arguments.dropFirst()))
+    Signals.install()
+    try bench.measure()
+} catch let request as CleanRequest {
+    StandardStream.output.write(request.text + "\n")
+} catch {
+    let failure = Failure(error)
+    failure.print(as: "flashvid-bench")
+    exit(failure.exitCode)
+}

@@ -56,7 +56,7 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------------------- Version */
 
-/* This header's version. Before 1.0 a new minor version may break callers, and the soname changes with it. */
+/* This header's version. The library's soname is libflashvid.so.FLASHVID_VERSION_MAJOR. */
 #define FLASHVID_VERSION_MAJOR 0
 #define FLASHVID_VERSION_MINOR 1
 #define FLASHVID_VERSION_PATCH 0

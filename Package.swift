@@ -36,7 +36,7 @@ let package = Package(
         .target(
             name: "ToolSupport",
             dependencies: [
-                "FlashVID", "FlashVIDFile",
+                "CFlashVID", "FlashVID", "FlashVIDFile",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings

@@ -40,6 +40,16 @@ extension ClipView {
         attentionType = try ScalarType(clip.attention_type, of: "attention")
         attentionFrameStride = stride(clip.attention_frame_stride)
         attentionTokenStride = stride(clip.attention_token_stride)
+        try Self.check("features", features, type)
+        if let attention { try Self.check("attention", attention, attentionType) }
+    }
+
+    private static func check(
+        _ name: String, _ base: UnsafeRawPointer, _ type: ScalarType
+    ) throws(Failure) {
+        guard UInt(bitPattern: base) % UInt(type.size) == 0 else {
+            throw Failure(.misaligned(buffer: name, alignment: type.size))
+        }
     }
 }
 

@@ -56,7 +56,7 @@ extern "C" {
 
 /* ------------------------------------------------------------------------------------------------------- Version */
 
-/* This header's version. Before 1.0 a new minor version may break callers, and the soname changes with it. */
+/* This header's version. The library's soname is libflashvid.so.FLASHVID_VERSION_MAJOR. */
 #define FLASHVID_VERSION_MAJOR 0
 #define FLASHVID_VERSION_MINOR 1
 #define FLASHVID_VERSION_PATCH 0
@@ -315,8 +315,8 @@ typedef struct flashvid_output {
     int64_t row_count;
     /* [out] Segments of the clip. */
     int64_t segment_count;
-    /* [frames * tokens_per_frame] room for the row that stands for each source token, or -1 where it was dropped (alpha 1);
-       or NULL. NULL with the published semantics. */
+    /* [frames * tokens_per_frame] room for the row that stands for each source token, or -1 where it was dropped, in a
+       budget that alpha and rounding leave without merged rows; or NULL. NULL with the published semantics. */
     void *assignment;
     /* [row_capacity] room for the number of source tokens that each row stands for, or NULL. Add its logarithm to the logit
        of the row's key where the host can. NULL with the published semantics. */

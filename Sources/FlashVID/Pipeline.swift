@@ -24,15 +24,7 @@ extension Compression {
         joinChunks()
         let segments = cutSegments()
 
-        let runs = cutRuns(segments: segments)
-        parallel(.selection, runs, self) { clip, worker, run in
-            clip.selectAndLink(clip.frames(ofRun: run), worker)
-        }
-        if buildsTrees {
-            parallel(.trees, runs, self) { clip, worker, run in
-                clip.linkAcross(runStart: clip.frames(ofRun: run).lowerBound, worker)
-            }
-        }
+        selectAndLink(segments: segments)
         parallel(.trees, segments, self) { clip, worker, segment in
             clip.growTrees(segment: segment, worker)
             clip.shareOut(segment: segment)
@@ -49,9 +41,10 @@ extension Compression {
 
     /// The rows themselves, their indices, and the assignment of every token, `rows`.
     func write(segments: Int, into output: OutputRows) {
-        parallel(.contextual, frames, (self, output)) { context, worker, frame in
+        orderByWork()
+        parallel(.contextual, frames, (self, output)) { context, worker, index in
             let (clip, output) = context
-            clip.writeRows(frame: frame, into: output, worker)
+            clip.writeRows(frame: Int(clip.tables.order[index]), into: output, worker)
             clip.progress?.advance(by: Work.rows, worker)
         }
         guard configuration.semantics == .definition else { return }
@@ -64,56 +57,84 @@ extension Compression {
     }
 }
 
-// MARK: - Runs
+extension Compression {
+    /// Frames in the table of order: first those that begin a segment, which have the most roots, so that none of them is
+    /// left for the end while other threads wait.
+    private func orderByWork() {
+        var count = 0
+        for begins in [true, false] {
+            for frame in 0..<frames where isFirstOfSegment(frame) == begins {
+                tables.order[count] = Int32(frame)
+                count += 1
+            }
+        }
+    }
+}
+
+// MARK: - Walking along the frames
 
 extension Compression {
-    /// Cuts every segment into runs of frames. One thread walks along a run, so that a frame is gathered once and meets
-    /// both its neighbours. Picks that are carried along a segment make it one run.
-    private func cutRuns(segments: Int) -> Int {
-        let share = frames / (pool.threads * 4)
-        let longest = configuration.carry ? frames : max(1, min(16, share))
-        var runs = 0
-        for segment in 0..<segments {
-            for start in stride(
-                from: frames(ofSegment: segment).lowerBound, to: frames(ofSegment: segment).upperBound, by: longest)
-            {
-                tables.runStarts[runs] = Int32(start)
-                runs += 1
+    /// Selects in every frame and links it with the one before, if that is of the same segment.
+    private func selectAndLink(segments: Int) {
+        // Picks that are carried along a segment make it one unit.
+        let units = configuration.carry ? segments : frames
+        let walk = Walk(
+            compression: self, isBySegment: configuration.carry,
+            stretches: WorkStretches(units, threads: pool.threads, in: tables.stretches))
+        parallel(.selection, pool.threads, walk) { walk, worker, thread in walk.run(thread, worker) }
+        guard buildsTrees else { return }
+        // Where a walk began in the middle of a segment.
+        let pending = tables.order
+        var count = 0
+        for frame in 0..<frames where !tables.isLinked[frame] {
+            pending[count] = Int32(frame)
+            count += 1
+        }
+        parallel(.trees, count, self) { clip, worker, index in
+            clip.linkAlone(frame: Int(clip.tables.order[index]), worker)
+        }
+    }
+
+    /// One thread's way through the clip. A frame meets the one before while both are at hand.
+    private struct Walk {
+        let compression: Compression
+        let isBySegment: Bool
+        let stretches: WorkStretches
+
+        func run(_ thread: Int, _ worker: Worker) {
+            var earlier: SelectedFrame?
+            var isEven = false
+            while let unit = stretches.next(for: thread) {
+                for frame in isBySegment ? compression.frames(ofSegment: unit) : unit..<(unit + 1) {
+                    isEven.toggle()
+                    earlier = step(to: frame, from: earlier, isEven, worker)
+                }
             }
         }
-        tables.runStarts[runs] = Int32(frames)
-        return runs
-    }
 
-    private func frames(ofRun run: Int) -> Range<Int> {
-        Int(tables.runStarts[run])..<Int(tables.runStarts[run + 1])
-    }
-
-    /// Selects in every frame of a run and links it with the one before in the run.
-    private func selectAndLink(_ run: Range<Int>, _ worker: Worker) {
-        var earlier: SelectedFrame?
-        for frame in run {
-            let isEven = (frame - run.lowerBound) % 2 == 0
-            let view = clip.frame(frame, convertedInto: isEven ? worker.frames.0 : worker.frames.1)
-            let selected = select(
+        private func step(
+            to frame: Int, from earlier: SelectedFrame?, _ isEven: Bool, _ worker: Worker
+        ) -> SelectedFrame {
+            let clip = compression
+            let view = clip.clip.frame(frame, convertedInto: isEven ? worker.frames.0 : worker.frames.1)
+            let selected = clip.select(
                 frame: frame, view, gram: isEven ? worker.grams.0 : worker.grams.1, worker)
-            if let earlier, buildsTrees {
-                let start = Self.now
-                link(selected, to: earlier, worker)
-                let seconds = Self.now - start
-                worker.seconds[CompressedVideo.Stage.trees.rawValue] += seconds
-                worker.seconds[CompressedVideo.Stage.selection.rawValue] -= seconds
-            } else {
-                unlink(frame: frame)
-            }
-            earlier = selected
-            progress?.advance(by: Work.selection, worker)
+            clip.progress?.advance(by: Work.selection, worker)
+            clip.unlink(frame: frame)
+            clip.tables.isLinked[frame] = !clip.buildsTrees || clip.isFirstOfSegment(frame)
+            guard !clip.tables.isLinked[frame], let earlier, earlier.frame == frame - 1 else { return selected }
+            let start = Compression.now
+            clip.link(selected, to: earlier, worker)
+            clip.tables.isLinked[frame] = true
+            let seconds = Compression.now - start
+            worker.seconds[CompressedVideo.Stage.trees.rawValue] += seconds
+            worker.seconds[CompressedVideo.Stage.selection.rawValue] -= seconds
+            return selected
         }
     }
 
-    /// Links a run's first frame with the one before it, if that is of the same segment.
-    private func linkAcross(runStart frame: Int, _ worker: Worker) {
-        guard !isFirstOfSegment(frame) else { return }
+    /// Links a frame with the one before where neither is at hand.
+    private func linkAlone(frame: Int, _ worker: Worker) {
         func selected(_ frame: Int, _ buffer: UnsafeMutablePointer<Float>) -> SelectedFrame {
             SelectedFrame(frame: frame, tokens: clip.frame(frame, convertedInto: buffer), cosines: nil)
         }

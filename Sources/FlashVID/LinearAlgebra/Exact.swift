@@ -134,6 +134,42 @@ enum Exact {
         }
     }
 
+    /// Adds up to four rows to `total`, or sets it to their sum. Rows from here and there in memory are waited for
+    /// together.
+    static func sum(
+        _ rows: (UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>, UnsafePointer<Float>), _ number: Int,
+        into total: UnsafeMutablePointer<Double>, adding: Bool, count: Int
+    ) {
+        let (r0, r1, r2, r3) = rows
+        switch number {
+        case 1:
+            accumulate(total, count, adding) {
+                SIMD4<Double>(load(r0 + $0))
+            } tail: {
+                Double(r0[$0])
+            }
+        case 2:
+            accumulate(total, count, adding) {
+                SIMD4<Double>(load(r0 + $0)) + SIMD4<Double>(load(r1 + $0))
+            } tail: {
+                Double(r0[$0]) + Double(r1[$0])
+            }
+        case 3:
+            accumulate(total, count, adding) {
+                SIMD4<Double>(load(r0 + $0)) + SIMD4<Double>(load(r1 + $0)) + SIMD4<Double>(load(r2 + $0))
+            } tail: {
+                Double(r0[$0]) + Double(r1[$0]) + Double(r2[$0])
+            }
+        default:
+            accumulate(total, count, adding) {
+                (SIMD4<Double>(load(r0 + $0)) + SIMD4<Double>(load(r1 + $0)))
+                    + (SIMD4<Double>(load(r2 + $0)) + SIMD4<Double>(load(r3 + $0)))
+            } tail: {
+                Double(r0[$0]) + Double(r1[$0]) + (Double(r2[$0]) + Double(r3[$0]))
+            }
+        }
+    }
+
     /// Adds a vector to `total`.
     static func sum(_ row: UnsafePointer<Double>, into total: UnsafeMutablePointer<Double>, count: Int) {
         var index = 0
@@ -169,6 +205,29 @@ enum Exact {
     }
 
     // MARK: Loops
+
+    @inline(__always)
+    private static func accumulate(
+        _ total: UnsafeMutablePointer<Double>, _ count: Int, _ adding: Bool, _ step: (Int) -> SIMD4<Double>,
+        tail: (Int) -> Double
+    ) {
+        var index = 0
+        if adding {
+            while index &+ 4 <= count {
+                store(load(total + index) + step(index), total + index)
+                index &+= 4
+            }
+        } else {
+            while index &+ 4 <= count {
+                store(step(index), total + index)
+                index &+= 4
+            }
+        }
+        while index < count {
+            total[index] = (adding ? total[index] : 0) + tail(index)
+            index &+= 1
+        }
+    }
 
     @inline(__always)
     private static func reduce(

@@ -171,7 +171,11 @@ extension Compression {
         let total = worker.doublesC
         total.update(repeating: 0, count: channels)
         let members = (0..<source.roots.count).count { Int(centres[$0]) == centre }
-        guard members > 1, scale == 1, !configuration.refines else {
+        if members == 1, tables.nextInTree[Int(source.roots[centre])] < 0 {
+            clip.copyToken(Int(source.roots[centre]), into: target)
+            return
+        }
+        guard scale == 1, !configuration.refines else {
             for position in 0..<source.roots.count where Int(centres[position]) == centre {
                 aggregate(root: Int(source.roots[position]), into: worker.doublesA, worker)
                 Exact.sum(UnsafePointer(worker.doublesA), into: total, count: channels)

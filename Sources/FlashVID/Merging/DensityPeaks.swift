@@ -82,14 +82,29 @@ struct DensityPeaks {
         guard wanted > 0 else { return 0 }
         var smallest = SIMD8<Float>(repeating: .infinity)
         var limit = Float.infinity
-        for column in 0..<count where line[column] < limit {
+        func take(_ value: Float) {
+            guard value < limit else { return }
             var place = wanted &- 1
-            while place > 0 && smallest[place &- 1] > line[column] {
+            while place > 0 && smallest[place &- 1] > value {
                 smallest[place] = smallest[place &- 1]
                 place &-= 1
             }
-            smallest[place] = line[column]
+            smallest[place] = value
             limit = smallest[wanted &- 1]
+        }
+        let raw = UnsafeRawPointer(line)
+        var column = 0
+        while column &+ 4 <= count {
+            // Few of four are among the smallest so far.
+            let values = raw.loadUnaligned(fromByteOffset: column &* 4, as: SIMD4<Float>.self)
+            if any(values .< limit) {
+                for lane in 0..<4 { take(values[lane]) }
+            }
+            column &+= 4
+        }
+        while column < count {
+            take(line[column])
+            column &+= 1
         }
         var sum: Float = 0
         for place in 0..<wanted { sum += smallest[place] }

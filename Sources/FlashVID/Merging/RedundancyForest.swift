@@ -77,31 +77,52 @@ extension Compression {
 extension Compression {
     /// What a root becomes (spec 5.3): the mean or the maximum of its tree, in double, into `total` (D).
     func aggregate(root: Int, into total: UnsafeMutablePointer<Double>, _ worker: Worker) {
-        var tokens = 0
-        var children = 0
-        // A block of channels of the whole tree at a time, so that the sums stay in the first cache.
-        let block = 1024
-        for start in stride(from: 0, to: channels, by: block) {
-            let count = min(block, channels - start)
-            let part = clip.part(of: root, from: start, count: count, convertedInto: worker.rowA)
-            for channel in 0..<count { total[start &+ channel] = Double(part[channel]) }
-            tokens = 1
-            children = 0
+        switch configuration.aggregation {
+        case .mean:
+            let tokens = sum(ofListFrom: root, tables.nextInTree, into: total, worker)
+            // Published semantics: divided by the direct children alone (spec 8.1).
+            let isPublished = configuration.semantics == .published
+            Exact.divide(total, by: isPublished ? 1 + childCount(ofRoot: root) : tokens, count: channels)
+        case .max:
+            _ = sum(ofListFrom: root, nil, into: total, worker)
             var next = Int(tables.nextInTree[root])
             while next >= 0 {
-                let part = clip.part(of: next, from: start, count: count, convertedInto: worker.rowA)
-                switch configuration.aggregation {
-                case .mean: Exact.sum(part, into: total + start, count: count)
-                case .max: Exact.maximum(part, into: total + start, count: count)
-                }
-                tokens += 1
-                if tables.parents[next] == Int32(root) { children += 1 }
+                Exact.maximum(clip.token(next, convertedInto: worker.rows), into: total, count: channels)
                 next = Int(tables.nextInTree[next])
             }
         }
-        if configuration.aggregation == .mean {
-            // Published semantics: divided by the direct children alone (spec 8.1).
-            Exact.divide(total, by: configuration.semantics == .published ? 1 + children : tokens, count: channels)
+    }
+
+    private func childCount(ofRoot root: Int) -> Int {
+        var children = 0
+        var next = Int(tables.nextInTree[root])
+        while next >= 0 {
+            if tables.parents[next] == Int32(root) { children += 1 }
+            next = Int(tables.nextInTree[next])
         }
+        return children
+    }
+
+    /// Sum of the tokens of a list, from `first` on along `next` (nil: the first alone), into `total` (D). Returns how many
+    /// they are. A few at a time: they lie far from each other, and the time is that of waiting for memory.
+    func sum(
+        ofListFrom first: Int, _ next: UnsafePointer<Int32>?, into total: UnsafeMutablePointer<Double>, _ worker: Worker
+    ) -> Int {
+        var count = 0
+        var token = first
+        while token >= 0 {
+            var number = 0
+            func row() -> UnsafePointer<Float> {
+                guard token >= 0 else { return UnsafePointer(worker.rows) }
+                let row = clip.token(token, convertedInto: worker.rows + number &* channels)
+                token = next.map { Int($0[token]) } ?? -1
+                number += 1
+                return row
+            }
+            let rows = (row(), row(), row(), row())
+            Exact.sum(rows, number, into: total, adding: count > 0, count: channels)
+            count += number
+        }
+        return count
     }
 }

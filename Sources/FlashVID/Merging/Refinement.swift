@@ -92,21 +92,8 @@ private struct Refinement {
             let token = compression.clip.token(output.indices[row], convertedInto: worker.rowA)
             Exact.sum(token, into: total, count: channels)
         } else if finishedRounds > 0 {
-            var count = 0
-            // A block of channels of all members at a time, so that the sums stay in the first cache.
-            let block = 1024
-            for start in stride(from: 0, to: channels, by: block) {
-                let width = min(block, channels - start)
-                count = 0
-                var member = Int(tables.firstMembers[row])
-                while member >= 0 {
-                    let part = compression.clip.part(
-                        of: member, from: start, count: width, convertedInto: worker.rowA)
-                    Exact.sum(part, into: total + start, count: width)
-                    count += 1
-                    member = Int(tables.nextMembers[member])
-                }
-            }
+            let count = compression.sum(
+                ofListFrom: Int(tables.firstMembers[row]), tables.nextMembers, into: total, worker)
             Exact.divide(total, by: count, count: channels)
         } else {
             let centre = output.indices[row]

@@ -46,8 +46,12 @@ struct Compression: @unchecked Sendable {
         /// [F] the segment of a frame.
         let segmentOfFrame: UnsafeMutablePointer<Int32>
         // Selection
-        /// Up to F + 1 first frames of runs, and the number of frames behind the last.
-        let runStarts: UnsafeMutablePointer<Int32>
+        /// [threads] see ``WorkStretches``.
+        let stretches: UnsafeMutablePointer<UInt64>
+        /// [F] whether a frame was linked with the one before, or has none.
+        let isLinked: UnsafeMutablePointer<Bool>
+        /// [F] frames in the order in which a stage takes them.
+        let order: UnsafeMutablePointer<Int32>
         /// [F·N] what is known of a token.
         let marks: UnsafeMutablePointer<Mark>
         /// [F·N] 1/|x|, or 0 where float32 cannot tell it.
@@ -123,7 +127,9 @@ struct Compression: @unchecked Sendable {
             transitions: plan.take(Double.self, frames),
             segmentStarts: plan.take(Int32.self, frames + 1),
             segmentOfFrame: plan.take(Int32.self, frames),
-            runStarts: plan.take(Int32.self, frames + 1),
+            stretches: plan.take(UInt64.self, pool.threads),
+            isLinked: plan.take(Bool.self, frames),
+            order: plan.take(Int32.self, frames),
             marks: plan.take(Mark.self, tokens),
             inverseNorms: plan.take(Float.self, tokens),
             picks: plan.take(Int32.self, frames, budget.selected),

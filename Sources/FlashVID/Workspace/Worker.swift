@@ -13,6 +13,8 @@ struct Worker {
     /// [N, N] products of a frame's tokens with another's, and room for refinement's.
     let products: UnsafeMutablePointer<Float>
     let productCapacity: Int
+    /// [4, D] tokens of a list converted to float32; empty for float32 clips.
+    let rows: UnsafeMutablePointer<Float>
     /// [D] single tokens and means.
     let rowA: UnsafeMutablePointer<Float>
     let rowB: UnsafeMutablePointer<Float>
@@ -75,6 +77,7 @@ struct Worker {
         packed = plan.take(Float.self, tokens, channels)
         grams = (plan.take(Float.self, tokens, tokens), plan.take(Float.self, tokens, tokens))
         products = plan.take(Float.self, productCapacity)
+        self.rows = plan.take(Float.self, converted > 0 ? 4 : 0, channels)
         rowA = plan.take(Float.self, channels)
         rowB = plan.take(Float.self, channels)
         doublesA = plan.take(Double.self, channels)

@@ -1,8 +1,9 @@
 public import ArgumentParser
+import CFlashVID
 public import FlashVID
 package import FlashVIDFile
 
-package let toolVersion = "0.1.0"
+package let toolVersion = FLASHVID_VERSION_STRING
 
 extension Configuration.Model: ExpressibleByArgument {}
 

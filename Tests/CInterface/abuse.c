@@ -403,6 +403,26 @@ static void published(void) {
     compressor = ours;
 }
 
+/* A budget that underflows: no rows, and no room needed for any. */
+static void nothing(void) {
+    flashvid_configuration little = configuration;
+    flashvid_compressor *ours = NULL;
+    int64_t index, rows = -1;
+    little.retention_ratio = little.expansion = 1e-200;
+    prepare();
+    EXPECT(flashvid_output_token_count(&little, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_OK && rows == 0, "%lld rows",
+           (long long)rows);
+    EXPECT(flashvid_compressor_create(&little, 1, &ours, NULL, 0) == FLASHVID_OK, "create");
+    state.output.row_capacity = 0;
+    state.output.row_stride = CHANNELS + 5;
+    EXPECT(flashvid_compressor_compress(ours, &state.clip, &state.output) == FLASHVID_OK, "compress");
+    EXPECT(state.output.row_count == 0, "%lld rows", (long long)state.output.row_count);
+    for (index = 0; index < FRAMES * TOKENS; index += 1) {
+        EXPECT(((const int64_t *)state.output.assignment)[index] == -1, "token %lld", (long long)index);
+    }
+    flashvid_compressor_destroy(ours);
+}
+
 static void batches(void) {
     const flashvid_clip *clips[2];
     flashvid_output *outputs[2];
@@ -585,6 +605,7 @@ int main(void) {
     configurations();
     counts_and_handles();
     published();
+    nothing();
     batches();
     streams();
     pruning();

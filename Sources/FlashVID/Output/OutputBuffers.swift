@@ -75,8 +75,9 @@ struct Destination {
         self.buffers = buffers
         self.tokens = tokens
         self.indices = indices
-        // Rows are fewer than 2^31 and so is the stride: no product of them overflows.
-        let numbers = (rows - 1) * rowStride + clip.channels
+        // Rows are fewer than 2^31 and so is the stride: no product of them overflows. There are none where a budget is so
+        // small that it underflows.
+        let numbers = rows > 0 ? (rows - 1) * rowStride + clip.channels : 0
         let size = buffers.indexType.size
         var extents = InlineArray<9, Extent>(repeating: Extent())
         extents[0] = try Extent(

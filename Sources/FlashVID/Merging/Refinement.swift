@@ -4,15 +4,19 @@ extension Compression {
     /// Whether rows change after they were clustered.
     var refines: Bool { budget.contextual > 0 && configuration.refines }
 
-    /// Refines the rows and their assignment in place. Each round costs one product of the unselected tokens with their
-    /// segment's rows.
+    /// Refines the rows and their assignment in place. Each round costs at the most one product of the unselected tokens
+    /// with their segment's rows.
     func refine(segments: Int, _ output: OutputRows) {
         for round in 0..<configuration.refinementRounds {
             let refinement = Refinement(self, output, finishedRounds: round)
             parallelRows(refinement) { refinement, _, row in refinement.measure(row: row) }
-            parallel(.refinement, frames, refinement) { refinement, worker, frame in
-                refinement.reassign(frame: frame, worker)
-                refinement.compression.progress?.advance(by: Work.refinement, worker)
+            let walk = (refinement, WorkStretches(frames, threads: pool.threads, in: tables.stretches))
+            parallel(.refinement, pool.threads, walk) { walk, worker, thread in
+                let (refinement, stretches) = walk
+                while let frame = stretches.next(for: thread) {
+                    refinement.reassign(frame: frame, worker)
+                    refinement.compression.progress?.advance(by: Work.refinement, worker)
+                }
             }
             parallel(.refinement, segments, refinement) { refinement, _, segment in
                 refinement.adoptAssignment(segment: segment)
@@ -127,33 +131,89 @@ private struct Refinement {
 
     /// The nearest row of the segment for every unselected token of a frame; of equally near ones the first.
     func reassign(frame: Int, _ worker: Worker) {
-        let rows = rows(ofSegment: compression.segment(ofFrame: frame))
+        let segment = compression.segment(ofFrame: frame)
+        let rows = rows(ofSegment: segment)
         let first = compression.token(frame, 0)
-        var free = 0
+        let knowsDistances = prepareRowProducts(segment, rows, worker)
+        var left = 0
         for index in 0..<compression.tokensPerFrame where !compression.isSelected(first &+ index) {
-            compression.clip.copyToken(first &+ index, into: worker.packed + free &* channels)
-            worker.lists.0[free] = Int32(index)
-            free += 1
+            if knowsDistances, reassignNearby(first &+ index, rows, worker) { continue }
+            compression.clip.copyToken(first &+ index, into: worker.packed + left &* channels)
+            worker.lists.0[left] = Int32(index)
+            left += 1
         }
-        let candidates = MatrixView(
-            base: output.row(rows.lowerBound), rows: rows.count, columns: channels, stride: output.stride)
         let block = max(1, worker.productCapacity / rows.count)
-        for start in stride(from: 0, to: free, by: block) {
-            let count = min(block, free - start)
+        for start in stride(from: 0, to: left, by: block) {
+            let count = min(block, left - start)
             let part = MatrixView(
                 base: worker.packed + start &* channels, rows: count, columns: channels, stride: channels)
-            BLAS.products(part, candidates, into: worker.products)
+            BLAS.products(part, view(rows), into: worker.products)
             for index in 0..<count {
                 let token = first &+ Int(worker.lists.0[start + index])
                 let products = worker.products + index &* rows.count
-                tables.nextRows[token] = Int32(nearestRow(token, rows, products, worker))
+                tables.nextRows[token] = Int32(
+                    nearestRow(token, products, count: rows.count, worker) { rows.lowerBound + $0 })
             }
         }
     }
 
+    private func view(_ rows: Range<Int>) -> MatrixView {
+        MatrixView(base: output.row(rows.lowerBound), rows: rows.count, columns: channels, stride: output.stride)
+    }
+
+    /// Products of a segment's rows with each other, in the worker's `rowProducts`, if there are few enough.
+    private func prepareRowProducts(_ segment: Int, _ rows: Range<Int>, _ worker: Worker) -> Bool {
+        guard rows.count <= Worker.maximumRowProducts else { return false }
+        let key = finishedRounds * compression.frames + segment
+        if worker.rowProductsKey.pointee != key {
+            BLAS.gram(view(rows), into: worker.rowProducts)
+            worker.rowProductsKey.pointee = key
+        }
+        return true
+    }
+
+    /// Reassigns a token without a product of the frame, if the distances between rows leave few candidates: by the
+    /// triangle inequality a row farther than 2d from the token's present one, which is at distance d, is no nearer.
+    private func reassignNearby(_ token: Int, _ rows: Range<Int>, _ worker: Worker) -> Bool {
+        let inverse = tables.inverseNorms[token]
+        guard inverse > 0 else { return false }
+        let present = Int(tables.rows[token])
+        let source = compression.clip.token(token, convertedInto: worker.rowA)
+        let tolerance = Float(compression.tolerance)
+        let square = 1 / (inverse * inverse)
+        let presentSquare = tables.rowSquares[present]
+        let product = BLAS.dot(source, output.row(present), count: channels)
+        // Each error is at most the tolerance times a square or a product of lengths, which is at most half their sum.
+        let distance = square + presentSquare - 2 * product + 2 * tolerance * (square + presentSquare)
+        guard distance.isFinite else { return false }
+        let limit = 4 * distance * 1.0001
+
+        let (candidates, products) = (worker.lists.1, worker.nearby)
+        let most = min(compression.tokensPerFrame, max(1, rows.count / 16))
+        let (own, count) = (present - rows.lowerBound, rows.count)
+        var number = 0
+        for index in 0..<count {
+            let (low, high) = (min(own, index), max(own, index))
+            let other = tables.rowSquares[rows.lowerBound + index]
+            let apart = presentSquare + other - 2 * worker.rowProducts[low &* count &+ high]
+            guard index == own || !(apart - 2 * tolerance * (presentSquare + other) > limit) else { continue }
+            guard number < most else { return false }
+            candidates[number] = Int32(index)
+            number += 1
+        }
+        for candidate in 0..<number {
+            let index = Int(candidates[candidate])
+            products[candidate] =
+                index == own ? product : BLAS.dot(source, output.row(rows.lowerBound + index), count: channels)
+        }
+        tables.nextRows[token] = Int32(
+            nearestRow(token, products, count: number, worker) { rows.lowerBound + Int(candidates[$0]) })
+        return true
+    }
+
     /// Squared distances less the token's own square, in float32, then in double among those that rounding could swap.
     private func nearestRow(
-        _ token: Int, _ rows: Range<Int>, _ products: UnsafeMutablePointer<Float>, _ worker: Worker
+        _ token: Int, _ products: UnsafePointer<Float>, count: Int, _ worker: Worker, row: (Int) -> Int
     ) -> Int {
         let inverse = tables.inverseNorms[token]
         let length = inverse > 0 ? 1 / inverse : 0
@@ -164,32 +224,32 @@ private struct Refinement {
         func error(_ square: Float) -> Float {
             tolerance * (square + 2 * length * square.squareRoot()) + .leastNormalMagnitude * Float(4 * channels)
         }
-        for (index, row) in rows.enumerated() {
-            let square = tables.rowSquares[row]
+        for index in 0..<count {
+            let square = tables.rowSquares[row(index)]
             let upper = square - 2 * products[index] + error(square)
             if upper < reach { reach = upper }
         }
-        func isCandidate(_ index: Int, _ row: Int) -> Bool {
-            let square = tables.rowSquares[row]
+        func isCandidate(_ index: Int) -> Bool {
+            let square = tables.rowSquares[row(index)]
             return isExtreme || !(square - 2 * products[index] - error(square) > reach)
         }
         var only = -1
         var rivals = 0
-        for (index, row) in rows.enumerated() where isCandidate(index, row) {
-            if rivals == 0 { only = row }
+        for index in 0..<count where isCandidate(index) {
+            if rivals == 0 { only = row(index) }
             rivals += 1
         }
         guard rivals > 1 else { return only }
         worker.closeCalls.pointee += 1
         var best = only
         var nearest = Double.infinity
-        for (index, row) in rows.enumerated() where isCandidate(index, row) {
-            value(ofRow: row, into: worker.doublesC, worker)
+        for index in 0..<count where isCandidate(index) {
+            value(ofRow: row(index), into: worker.doublesC, worker)
             let source = compression.clip.token(token, convertedInto: worker.rowB)
             let distance = Exact.squaredDistance(source, UnsafePointer(worker.doublesC), count: channels)
             if distance < nearest {
                 nearest = distance
-                best = row
+                best = row(index)
             }
         }
         return best

@@ -56,6 +56,10 @@ struct Worker {
     let carriedProducts: UnsafeMutablePointer<Float>
     let carriedPlaces: UnsafeMutablePointer<Int>
     static let carriedRows = 256
+    /// Products of a segment's rows with each other (spec 12.2), and the round and segment that they are of.
+    let rowProducts: UnsafeMutablePointer<Float>
+    let rowProductsKey: UnsafeMutablePointer<Int>
+    static let maximumRowProducts = 640
     /// Time by stage, and decisions settled in double.
     let seconds: UnsafeMutablePointer<Double>
     let closeCalls: UnsafeMutablePointer<Int>
@@ -107,11 +111,15 @@ struct Worker {
         carried = plan.take(Float.self, carries ? Self.carriedRows : 0, channels)
         carriedProducts = plan.take(Float.self, carries ? Self.carriedRows : 0, tokens)
         carriedPlaces = plan.take(Int.self, carries ? Self.carriedRows : 0)
+        let refined = configuration.refinementRounds > 0 ? min(Self.maximumRowProducts, rows) : 0
+        rowProducts = plan.take(Float.self, refined, refined)
+        rowProductsKey = plan.take(Int.self, 1)
         seconds = plan.take(Double.self, CompressedVideo.Stage.allCases.count)
         closeCalls = plan.take(Int.self, 1)
         guard plan.handsOut else { return }
         eventSegment.initialize(to: -1)
         meanFrame.initialize(to: -1)
+        rowProductsKey.initialize(to: -1)
         seconds.initialize(repeating: 0, count: CompressedVideo.Stage.allCases.count)
         closeCalls.initialize(to: 0)
     }

@@ -43,7 +43,7 @@ struct Failure: Error {
             self.init(environment: error.description)
         case .invalidConfiguration, .invalidThreadCount:
             self.init(input: error.description)
-        case .empty, .sizeOverflow, .elementCount, .notFinite, .negativeAttention:
+        default:
             self.init(input: (path.map { $0 + ": " } ?? "") + error.description)
         }
     }

@@ -45,13 +45,34 @@ package enum BLAS {
             1, a.base, CInt(a.stride), 0, gram, CInt(a.rows))
     }
 
-    /// Product of every row of `a` with `x`. 2·m·d flops.
+    /// `scale`·a·bᵀ of every row of `a` with every row of `b`, to `product[i * stride + j]`. 2·m·n·d flops.
     static func products(
-        _ a: MatrixView, _ x: UnsafePointer<Float>, into product: UnsafeMutablePointer<Float>
+        _ a: MatrixView, _ b: MatrixView, scale: Float, into product: UnsafeMutablePointer<Float>, stride: Int
+    ) {
+        assert(a.columns == b.columns && stride >= b.rows)
+        guard a.rows > 0, b.rows > 0 else { return }
+        cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasTrans, CInt(a.rows), CInt(b.rows), CInt(a.columns),
+            scale, a.base, CInt(a.stride), b.base, CInt(b.stride), 0, product, CInt(stride))
+    }
+
+    /// Product of every row of `a` with `x`, times `scale`. 2·m·d flops.
+    static func products(
+        _ a: MatrixView, _ x: UnsafePointer<Float>, scale: Float = 1, into product: UnsafeMutablePointer<Float>
     ) {
         guard a.rows > 0 else { return }
         cblas_sgemv(
-            CblasRowMajor, CblasNoTrans, CInt(a.rows), CInt(a.columns), 1, a.base, CInt(a.stride), x, 1, 0, product, 1)
+            CblasRowMajor, CblasNoTrans, CInt(a.rows), CInt(a.columns), scale, a.base, CInt(a.stride), x, 1, 0,
+            product, 1)
+    }
+
+    /// Sum of the rows of `a`, each times its weight. 2·m·d flops.
+    static func weightedSum(
+        _ a: MatrixView, weights: UnsafePointer<Float>, into sum: UnsafeMutablePointer<Float>
+    ) {
+        guard a.rows > 0, a.columns > 0 else { return }
+        cblas_sgemv(
+            CblasRowMajor, CblasTrans, CInt(a.rows), CInt(a.columns), 1, a.base, CInt(a.stride), weights, 1, 0, sum, 1)
     }
 
     /// Product of two rows.

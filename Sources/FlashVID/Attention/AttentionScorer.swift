@@ -1,0 +1,178 @@
+/// What is read off an encoder's attention (spec 10.1).
+public struct AttentionReading: Sendable, Hashable {
+    /// Factor of the logits; nil for 1/√E. Its magnitude is at most 1e30.
+    public var scale: Double?
+    /// Tokens at the start of a frame that get no score of their own, as [CLS] and registers do not: the softmax runs
+    /// over them all the same.
+    public var skippedTokens = 0
+    /// The only query that counts, as a CLIP host reads its [CLS] row; nil for the mean over all of them.
+    public var query: Int?
+
+    public init(scale: Double? = nil, skippedTokens: Int = 0, query: Int? = nil) {
+        self.scale = scale
+        self.skippedTokens = skippedTokens
+        self.query = query
+    }
+}
+
+/// Sizes of a language model's last query, [H, E], and its keys, [G, S, E], in one layer: `heads` of the query share
+/// `keyHeads` of the keys, `heads / keyHeads` neighbours each.
+public struct GroupedAttentionShape: Sendable, Hashable {
+    public var heads: Int
+    public var keyHeads: Int
+    /// Positions that the query attends to.
+    public var keys: Int
+    /// Numbers a head.
+    public var width: Int
+
+    public init(heads: Int, keyHeads: Int, keys: Int, width: Int) {
+        self.heads = heads
+        self.keyHeads = keyHeads
+        self.keys = keys
+        self.width = width
+    }
+}
+
+/// Computes the attention that tokens receive where a host has only queries and keys, because its attention kernel hides
+/// the weights. It owns its threads and memory and reuses them.
+///
+/// ```swift
+/// var scorer = try AttentionScorer()
+/// let attention = try scorer.scores(
+///     queries: queries.span, keys: keys.span, shape: AttentionShape(frames: 32, heads: 16, tokens: 729, width: 72))
+/// ```
+///
+/// The result is the same on any number of threads. No more than N x N numbers a thread are held at a time. While a call
+/// runs, OpenBLAS is set to one thread for the whole process, as ``Compressor`` does.
+public struct AttentionScorer: ~Copyable {
+    private let pool: WorkerPool
+    private var arena = Arena()
+
+    /// Threads that work on a call.
+    public var threads: Int { pool.threads }
+
+    /// Starts the threads; `threads` nil takes the machine's cores.
+    ///
+    /// Throws ``FlashVIDError/invalidThreadCount(_:)`` outside of 1...``Compressor/maximumThreads``.
+    public init(threads: Int? = nil) throws(FlashVIDError) {
+        let count = threads ?? min(WorkerPool.availableCores, Compressor.maximumThreads)
+        guard count >= 1, count <= Compressor.maximumThreads else { throw .invalidThreadCount(count) }
+        pool = WorkerPool(threads: count)
+    }
+
+    /// Attention that each token of each frame receives: softmax(QKᵀ · scale) over all keys, averaged over heads and
+    /// queries (spec 10.1), or of one query alone.
+    ///
+    /// - Parameters:
+    ///   - queries: [F, H, N, E] in `queryLayout`, finite.
+    ///   - keys: the same in `keyLayout`.
+    /// - Returns: [F, N - skipped tokens], non-negative; a frame's scores sum to 1 where none is skipped. Logits are as
+    ///   exact as float32 products: to some 1e-6 of the largest score where they are of ordinary size.
+    ///
+    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)``,
+    /// ``FlashVIDError/elementCount(tensor:expected:found:)``, ``FlashVIDError/invalidLayout(tensor:problem:)``,
+    /// ``FlashVIDError/outOfRange(of:at:value:range:)`` for the reading,
+    /// ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for its scale,
+    /// ``FlashVIDError/notFinite(tensor:frame:token:channel:)`` (the channel is `head * E + element`) or
+    /// ``FlashVIDError/outOfMemory(bytes:)``. Time O(F·H·N²·E), in matrix products.
+    public mutating func scores<Scalar: FeatureScalar>(
+        queries: Span<Scalar>, keys: Span<Scalar>, shape: AttentionShape,
+        queryLayout: AttentionLayout = .headsFirst, keyLayout: AttentionLayout = .headsFirst,
+        reading: AttentionReading = AttentionReading()
+    ) throws(FlashVIDError) -> [Float] {
+        try queries.withUnsafeBytes { queries throws(FlashVIDError) in
+            try keys.withUnsafeBytes { keys throws(FlashVIDError) in
+                let pass = try EncoderAttention(
+                    HeadTensor(.queries, queries, Scalar.scalarType, shape, queryLayout),
+                    HeadTensor(.keys, keys, Scalar.scalarType, shape, keyLayout), reading)
+                // Not more than the keys, which exist.
+                var scores = [Float](repeating: 0, count: pass.scoreCount)
+                try scores.withUnsafeMutableBufferPointer { scores throws(FlashVIDError) in
+                    try compute(pass, into: scores)
+                }
+                return scores
+            }
+        }
+    }
+
+    /// The same from untyped memory into the caller's. On an error `scores` is as it was.
+    package mutating func scores(
+        queries: UnsafeRawBufferPointer, keys: UnsafeRawBufferPointer, of type: ScalarType, shape: AttentionShape,
+        queryLayout: AttentionLayout, keyLayout: AttentionLayout, reading: AttentionReading,
+        into scores: UnsafeMutableBufferPointer<Float>
+    ) throws(FlashVIDError) {
+        let pass = try EncoderAttention(
+            HeadTensor(.queries, queries, type, shape, queryLayout), HeadTensor(.keys, keys, type, shape, keyLayout),
+            reading)
+        guard scores.count == pass.scoreCount else {
+            throw .countMismatch(of: "scores", expected: pass.scoreCount, found: scores.count)
+        }
+        try compute(pass, into: scores)
+    }
+
+    /// Attention of a language model's last query to its keys, as the mean over heads: what pruning inside the model
+    /// wants (spec 9).
+    ///
+    /// - Parameters:
+    ///   - query: [H, E], finite.
+    ///   - keys: [G, S, E] in `keyLayout` (its frame stride is not looked at), finite: the keys that the query attends to,
+    ///     its own included, after RoPE as the model has it.
+    ///   - scale: factor of the logits; nil for 1/√E.
+    ///   - visual: the positions among the S whose scores are wanted, as ``KeptPrompt/visualPlaces`` gives them.
+    /// - Returns: a score a visual position, in their order. The softmax runs over all S keys.
+    ///
+    /// Throws what ``scores(queries:keys:shape:queryLayout:keyLayout:reading:)`` throws, and
+    /// ``FlashVIDError/headsNotDivisible(heads:keyHeads:)`` or, for a position outside of the keys,
+    /// ``FlashVIDError/outOfRange(of:at:value:range:)``. Time O(H·S·E).
+    public mutating func lastQueryScores<Scalar: FeatureScalar>(
+        query: Span<Scalar>, keys: Span<Scalar>, shape: GroupedAttentionShape,
+        keyLayout: AttentionLayout = .headsFirst, scale: Double? = nil, visual: some RandomAccessCollection<Int>
+    ) throws(FlashVIDError) -> [Float] {
+        try query.withUnsafeBytes { query throws(FlashVIDError) in
+            try keys.withUnsafeBytes { keys throws(FlashVIDError) in
+                let pass = try DecoderAttention(
+                    query: query, keys: keys, of: Scalar.scalarType, shape, keyLayout, scale)
+                for (place, position) in visual.enumerated() where position < 0 || position >= shape.keys {
+                    throw .outOfRange(of: "visual position", at: place, value: position, range: 0..<shape.keys)
+                }
+                var all = [Float](repeating: 0, count: shape.keys)
+                try all.withUnsafeMutableBufferPointer { all throws(FlashVIDError) in
+                    try compute(pass, into: all)
+                }
+                return visual.map { all[$0] }
+            }
+        }
+    }
+
+    /// The same from untyped memory: the scores of all S keys into the caller's. On an error `scores` is as it was.
+    package mutating func lastQueryScores(
+        query: UnsafeRawBufferPointer, keys: UnsafeRawBufferPointer, of type: ScalarType, shape: GroupedAttentionShape,
+        keyLayout: AttentionLayout, scale: Double?, into scores: UnsafeMutableBufferPointer<Float>
+    ) throws(FlashVIDError) {
+        let pass = try DecoderAttention(query: query, keys: keys, of: type, shape, keyLayout, scale)
+        guard scores.count == shape.keys else {
+            throw .countMismatch(of: "scores", expected: shape.keys, found: scores.count)
+        }
+        try compute(pass, into: scores)
+    }
+
+    private mutating func compute(
+        _ pass: EncoderAttention, into scores: UnsafeMutableBufferPointer<Float>
+    ) throws(FlashVIDError) {
+        let pool = self.pool
+        let room = try arena.layOut { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+        let broken = BLAS.withSingleThreadedProducts { pass.run(on: pool, in: room) }
+        if let broken { throw broken }
+        scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
+    }
+
+    private mutating func compute(
+        _ pass: DecoderAttention, into scores: UnsafeMutableBufferPointer<Float>
+    ) throws(FlashVIDError) {
+        let pool = self.pool
+        let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+        let broken = BLAS.withSingleThreadedProducts { pass.run(on: pool, in: room) }
+        if let broken { throw broken }
+        scores.baseAddress?.update(from: room.scores, count: pass.shape.keys)
+    }
+}

@@ -1,0 +1,178 @@
+/// What a language model's last query gives to its keys, as the mean over heads (spec 9). A task is one head of the keys,
+/// with the heads of the query that share it.
+struct DecoderAttention: @unchecked Sendable {
+    // Sound: the caller's memory outlives the call, and it is only read.
+
+    let query: HeadTensor
+    let keys: HeadTensor
+    let logits: Logits
+    let shape: GroupedAttentionShape
+
+    /// Heads of the query that share one of the keys.
+    var group: Int { shape.heads / shape.keyHeads }
+    /// Keys that are converted and multiplied at a time.
+    private static let tileRows = 512
+
+    init(
+        query: UnsafeRawBufferPointer, keys: UnsafeRawBufferPointer, of type: ScalarType,
+        _ shape: GroupedAttentionShape, _ keyLayout: AttentionLayout, _ scale: Double?
+    ) throws(FlashVIDError) {
+        guard shape.heads > 0 else { throw .empty(dimension: "heads", value: shape.heads) }
+        guard shape.keyHeads > 0 else { throw .empty(dimension: "key heads", value: shape.keyHeads) }
+        guard shape.heads % shape.keyHeads == 0 else {
+            throw .headsNotDivisible(heads: shape.heads, keyHeads: shape.keyHeads)
+        }
+        self.query = try HeadTensor(
+            .queries, query, type, AttentionShape(frames: 1, heads: 1, tokens: shape.heads, width: shape.width),
+            .headsFirst)
+        self.keys = try HeadTensor(
+            .keys, keys, type,
+            AttentionShape(frames: 1, heads: shape.keyHeads, tokens: shape.keys, width: shape.width), keyLayout)
+        logits = try Logits(scale: scale, width: shape.width)
+        self.shape = shape
+    }
+
+    /// Memory of a call.
+    struct Room: @unchecked Sendable {
+        // Sound: it points into the scorer's arena, and threads write disjoint parts.
+
+        /// [G, S]
+        let headSums: UnsafeMutablePointer<Double>
+        /// [G] whether a number was met that is not finite.
+        let isBroken: UnsafeMutablePointer<Bool>
+        /// [S]
+        let scores: UnsafeMutablePointer<Float>
+        let workers: UnsafeMutablePointer<Worker>
+
+        struct Worker {
+            /// [group, E] and [tile, E] converted to float32.
+            let queries: UnsafeMutablePointer<Float>
+            let keys: UnsafeMutablePointer<Float>
+            /// [group, S]
+            let logits: UnsafeMutablePointer<Float>
+            /// [group] inverse sums of the rows.
+            let weights: UnsafeMutablePointer<Float>
+            /// [S]
+            let columns: UnsafeMutablePointer<Float>
+            let exact: UnsafeMutablePointer<Double>
+        }
+
+        init(_ pass: DecoderAttention, threads: Int, plan: inout Arena.Plan) {
+            let shape = pass.shape
+            headSums = plan.take(Double.self, shape.keyHeads, shape.keys)
+            isBroken = plan.take(Bool.self, shape.keyHeads)
+            scores = plan.take(Float.self, shape.keys)
+            workers = plan.take(Worker.self, threads)
+            for index in 0..<threads {
+                let worker = Worker(
+                    queries: plan.take(Float.self, pass.group, shape.width),
+                    keys: plan.take(Float.self, min(tileRows, shape.keys), shape.width),
+                    logits: plan.take(Float.self, pass.group, shape.keys),
+                    weights: plan.take(Float.self, pass.group),
+                    columns: plan.take(Float.self, shape.keys),
+                    exact: plan.take(Double.self, shape.keys))
+                if plan.handsOut { workers[index] = worker }
+            }
+        }
+    }
+
+    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything.
+    func run(on pool: WorkerPool, in room: Room) -> FlashVIDError? {
+        let keyCount = shape.keys
+        pool.run(shape.keyHeads) { worker, head in
+            let sums = room.headSums + head &* keyCount
+            room.isBroken[head] = !addUp(keyHead: head, into: sums, room.workers[worker])
+        }
+        for head in 0..<shape.keyHeads where room.isBroken[head] {
+            return firstNotFinite(room.workers[0])
+        }
+        for key in 0..<keyCount {
+            var total = 0.0
+            for head in 0..<shape.keyHeads { total += room.headSums[head &* keyCount &+ key] }
+            room.scores[key] = Float(total / Double(shape.heads))
+        }
+        return nil
+    }
+
+    /// Sums what the keys of a head receive from its group of queries. False where a number is not finite.
+    private func addUp(keyHead: Int, into sums: UnsafeMutablePointer<Double>, _ worker: Room.Worker) -> Bool {
+        let keyCount = shape.keys
+        sums.update(repeating: 0, count: keyCount)
+        let queries = query.rows(0, 0, from: keyHead * group, count: group, convertedInto: worker.queries)
+        let longestQuery = Logits.longest(queries)
+        guard longestQuery.isFinite || EncoderAttention.isFinite(queries) else { return false }
+        var longestKey = 0.0
+        var isExtreme = false
+        forEachTile(keyHead, worker) { first, tile in
+            let longest = Logits.longest(tile)
+            guard longest.isFinite else {
+                longestKey = .nan
+                return false
+            }
+            longestKey = max(longestKey, longest)
+            // Products that overflow are not looked at: the longest key tells, once it is known.
+            BLAS.products(
+                queries, tile, scale: logits.scaleToBase2, into: worker.logits + first, stride: keyCount)
+            return true
+        }
+        let range = logits.range(query: longestQuery, longestKey: longestKey)
+        isExtreme = !longestKey.isFinite || !longestQuery.isFinite || range == .extreme
+        guard isExtreme else {
+            for row in 0..<group {
+                let sum = Softmax.exponentiate(
+                    worker.logits + row &* keyCount, count: keyCount, isSmall: range == .small)
+                worker.weights[row] = Float(1 / sum)
+            }
+            let powers = MatrixView(base: worker.logits, rows: group, columns: keyCount, stride: keyCount)
+            BLAS.weightedSum(powers, weights: worker.weights, into: worker.columns)
+            for key in 0..<keyCount { sums[key] = Double(worker.columns[key]) }
+            return true
+        }
+        return addExactly(queries, keyHead, into: sums, worker)
+    }
+
+    private func addExactly(
+        _ queries: MatrixView, _ keyHead: Int, into sums: UnsafeMutablePointer<Double>, _ worker: Room.Worker
+    ) -> Bool {
+        for row in 0..<group {
+            var largest = -Double.infinity
+            let isFinite = forEachTile(keyHead, worker) { first, tile in
+                guard EncoderAttention.isFinite(tile) else { return false }
+                for key in 0..<tile.rows {
+                    let logit = logits.scale * Exact.dot(queries.row(row), tile.row(key), count: tile.columns)
+                    worker.exact[first + key] = logit
+                    largest = max(largest, logit)
+                }
+                return true
+            }
+            guard isFinite else { return false }
+            Logits.addSoftmax(worker.exact, largest: largest, count: shape.keys, from: 0, into: sums)
+        }
+        return true
+    }
+
+    /// Calls `body` with the first key of every tile and its rows until it answers false; whether it never did.
+    @discardableResult
+    private func forEachTile(
+        _ keyHead: Int, _ worker: Room.Worker, _ body: (_ first: Int, _ tile: MatrixView) -> Bool
+    ) -> Bool {
+        for first in stride(from: 0, to: shape.keys, by: Self.tileRows) {
+            let count = min(Self.tileRows, shape.keys - first)
+            let tile = keys.rows(0, keyHead, from: first, count: count, convertedInto: worker.keys)
+            guard body(first, tile) else { return false }
+        }
+        return true
+    }
+
+    private func firstNotFinite(_ worker: Room.Worker) -> FlashVIDError? {
+        // The query's heads stand in the place of tokens.
+        if let place = query.firstNotFinite(frame: 0, tokens: 0..<shape.heads, buffer: worker.queries) {
+            return .notFinite(
+                tensor: .queries, frame: 0, token: 0, channel: place.token * shape.width + place.channel)
+        }
+        if let place = keys.firstNotFinite(frame: 0, tokens: 0..<shape.keys, buffer: worker.keys) {
+            return .notFinite(tensor: .keys, frame: 0, token: place.token, channel: place.channel)
+        }
+        return nil
+    }
+}

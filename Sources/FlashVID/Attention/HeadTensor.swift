@@ -1,0 +1,138 @@
+/// Sizes of an encoder's queries and keys, [F, H, N, E]: `frames` of `heads` of `tokens` of `width` numbers.
+public struct AttentionShape: Sendable, Hashable {
+    public var frames: Int
+    public var heads: Int
+    /// Tokens of a frame, [CLS] and registers included: all keys that a query attends to.
+    public var tokens: Int
+    /// Numbers a token and head.
+    public var width: Int
+
+    public init(frames: Int, heads: Int, tokens: Int, width: Int) {
+        self.frames = frames
+        self.heads = heads
+        self.tokens = tokens
+        self.width = width
+    }
+}
+
+/// How queries or keys lie in memory. The E numbers of a token and head lie side by side.
+public enum AttentionLayout: Sendable, Hashable {
+    /// [F, H, N, E]
+    case headsFirst
+    /// [F, N, H, E], as projections give it.
+    case tokensFirst
+    /// Elements from one frame, head or token to the next; each at least E.
+    case strided(frame: Int, head: Int, token: Int)
+}
+
+/// Queries or keys whose sizes and strides were checked against their memory.
+struct HeadTensor: @unchecked Sendable {
+    // Sound: it is only read, and the caller's memory outlives the call.
+    let base: UnsafeRawPointer
+    let type: ScalarType
+    let shape: AttentionShape
+    let frameStride: Int
+    let headStride: Int
+    let tokenStride: Int
+
+    init(
+        _ tensor: FlashVIDError.Tensor, _ bytes: UnsafeRawBufferPointer, _ type: ScalarType, _ shape: AttentionShape,
+        _ layout: AttentionLayout
+    ) throws(FlashVIDError) {
+        let (frames, heads, tokens, width) = (shape.frames, shape.heads, shape.tokens, shape.width)
+        for (name, value) in [("frames", frames), ("heads", heads), ("tokens", tokens), ("numbers a head", width)] {
+            guard value > 0 else { throw .empty(dimension: name, value: value) }
+        }
+        func product(_ a: Int, _ b: Int) throws(FlashVIDError) -> Int {
+            let (value, overflow) = a.multipliedReportingOverflow(by: b)
+            guard !overflow else {
+                throw .sizeOverflow("\(tensor.rawValue) of \(frames) x \(heads) x \(tokens) x \(width)")
+            }
+            return value
+        }
+        let elements = try product(try product(try product(frames, heads), tokens), width)
+        _ = try product(elements, 4)
+        // BLAS counts in 32 bits.
+        guard tokens < BLAS.maximumSide, width < BLAS.maximumSide else {
+            throw .sizeOverflow("\(tensor.rawValue) of \(tokens) x \(width)")
+        }
+        let strides: (frame: Int, head: Int, token: Int) =
+            switch layout {
+            case .headsFirst: (heads * tokens * width, tokens * width, width)
+            case .tokensFirst: (heads * tokens * width, width, heads * width)
+            case .strided(let frame, let head, let token):
+                (frames > 1 ? frame : width, heads > 1 ? head : width, tokens > 1 ? token : width)
+            }
+        var extent = width
+        for (name, count, stride) in [
+            ("frames", frames, strides.frame), ("heads", heads, strides.head), ("tokens", tokens, strides.token),
+        ] {
+            guard stride >= width else {
+                throw .invalidLayout(
+                    tensor: tensor, problem: "a stride of \(stride) between \(name); expected at least \(width)")
+            }
+            let (sum, overflow) = extent.addingReportingOverflow(try product(count - 1, stride))
+            guard !overflow else { throw .sizeOverflow("\(tensor.rawValue) with these strides") }
+            extent = sum
+        }
+        guard strides.token < BLAS.maximumSide else {
+            throw .sizeOverflow("a stride of \(strides.token) between tokens")
+        }
+        guard elements <= extent else {
+            throw .invalidLayout(tensor: tensor, problem: "the strides let tokens overlap")
+        }
+        let found = bytes.count / type.size
+        let isCompact = elements == extent
+        guard let base = bytes.baseAddress, isCompact ? found == extent : found >= extent else {
+            throw .elementCount(tensor: tensor, expected: extent, found: found)
+        }
+        guard Int(bitPattern: base) % type.size == 0 else {
+            throw .invalidLayout(tensor: tensor, problem: "its address is no multiple of \(type.size)")
+        }
+        self.base = base
+        self.type = type
+        self.shape = shape
+        (frameStride, headStride, tokenStride) = strides
+    }
+
+    @inline(__always)
+    func address(_ frame: Int, _ head: Int, _ token: Int) -> UnsafeRawPointer {
+        base + (frame &* frameStride &+ head &* headStride &+ token &* tokenStride) &* type.size
+    }
+
+    /// Some tokens of a head in float32: in place, or converted into `buffer` (count·E).
+    func rows(
+        _ frame: Int, _ head: Int, from token: Int, count: Int, convertedInto buffer: UnsafeMutablePointer<Float>
+    ) -> MatrixView {
+        let start = address(frame, head, token)
+        let width = shape.width
+        guard type != .float32 else {
+            return MatrixView(
+                base: start.assumingMemoryBound(to: Float.self), rows: count, columns: width, stride: tokenStride)
+        }
+        if tokenStride == width {
+            Conversion.toFloat32(start, type, count: count &* width, into: buffer)
+        } else {
+            for row in 0..<count {
+                Conversion.toFloat32(
+                    start + row &* tokenStride &* type.size, type, count: width, into: buffer + row &* width)
+            }
+        }
+        return MatrixView(base: buffer, rows: count, columns: width, stride: width)
+    }
+
+    /// The first number among some tokens of a frame that is not finite; `buffer` holds E numbers.
+    func firstNotFinite(
+        frame: Int, tokens: Range<Int>, buffer: UnsafeMutablePointer<Float>
+    ) -> (token: Int, channel: Int)? {
+        for token in tokens {
+            for head in 0..<shape.heads {
+                let row = rows(frame, head, from: token, count: 1, convertedInto: buffer).base
+                for element in 0..<shape.width where !row[element].isFinite {
+                    return (token, head * shape.width + element)
+                }
+            }
+        }
+        return nil
+    }
+}

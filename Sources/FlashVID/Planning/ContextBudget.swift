@@ -1,0 +1,87 @@
+/// Room for a video in a language model's context.
+public struct ContextBudget: Sendable, Hashable {
+    /// B, the positions that the prompt may take.
+    public var positions: Int
+    /// N, the tokens of a frame before compression.
+    public var tokensPerFrame: Int
+    /// Positions beside its tokens that each frame takes: a newline, or a timestamp with its marks.
+    public var overheadPerFrame: Int
+    /// Positions of the prompt that are not the video's: text, a newline behind the video.
+    public var otherPositions: Int
+
+    public init(positions: Int, tokensPerFrame: Int, overheadPerFrame: Int = 0, otherPositions: Int = 0) {
+        self.positions = positions
+        self.tokensPerFrame = tokensPerFrame
+        self.overheadPerFrame = overheadPerFrame
+        self.otherPositions = otherPositions
+    }
+
+    /// Frames that fit when they are compressed, counting the tokens that enter the model; nil for none compressed.
+    ///
+    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where not one fits, ``FlashVIDError/empty(dimension:value:)``,
+    /// ``FlashVIDError/outOfRange(of:at:value:range:)``, ``FlashVIDError/sizeOverflow(_:)`` or, for the configuration,
+    /// ``FlashVIDError/invalidConfiguration(field:value:expected:)``.
+    public func frames(_ configuration: Configuration?) throws(FlashVIDError) -> Int {
+        let room = try room()
+        let kept = try keptTokens(configuration)
+        let (perFrame, overflow) = kept.addingReportingOverflow(overheadPerFrame)
+        guard !overflow else { throw .sizeOverflow("a frame of \(kept) tokens and \(overheadPerFrame) others") }
+        guard perFrame <= room else {
+            throw .impossiblePlan("a frame takes \(perFrame) positions and \(room) are left for the video")
+        }
+        return room / perFrame
+    }
+
+    /// The largest retention ratio with which a number of frames fits; the configuration's own is not looked at.
+    ///
+    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where they do not fit with a token each, or what ``frames(_:)`` does.
+    public func retentionRatio(forFrames frames: Int, _ configuration: Configuration) throws(FlashVIDError) -> Double {
+        guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
+        let room = try room()
+        // The published semantics may round up once more.
+        let roundedUp = configuration.semantics == .published ? 1 : 0
+        let perFrame = room / frames - overheadPerFrame - roundedUp
+        guard perFrame > 0 else {
+            throw .impossiblePlan(
+                "\(frames) frames of at least \(1 + roundedUp + overheadPerFrame) positions do not fit in the \(room) "
+                    + "left for the video")
+        }
+        func fits(_ ratio: Double) throws(FlashVIDError) -> Bool {
+            var configuration = configuration
+            configuration.retentionRatio = ratio
+            return try keptTokens(configuration) - roundedUp <= perFrame
+        }
+        guard try !fits(1) else { return 1 }
+        // Doubles of one sign are in the order of their bits, so that the largest that fits is found in 64 steps.
+        var low = Double.leastNonzeroMagnitude.bitPattern
+        var high = 1.0.bitPattern
+        guard try fits(Double(bitPattern: low)) else {
+            throw .impossiblePlan("no retention keeps \(perFrame) tokens a frame or fewer")
+        }
+        while high - low > 1 {
+            let middle = low + (high - low) / 2
+            if try fits(Double(bitPattern: middle)) { low = middle } else { high = middle }
+        }
+        return Double(bitPattern: low)
+    }
+
+    /// Tokens of a frame that enter the model.
+    private func keptTokens(_ configuration: Configuration?) throws(FlashVIDError) -> Int {
+        guard tokensPerFrame > 0 else { throw .empty(dimension: "tokens per frame", value: tokensPerFrame) }
+        guard let configuration else { return tokensPerFrame }
+        return try configuration.outputTokenCount(frames: 1, tokensPerFrame: tokensPerFrame)
+    }
+
+    private func room() throws(FlashVIDError) -> Int {
+        guard positions > 0 else { throw .empty(dimension: "positions", value: positions) }
+        for (name, value) in [
+            ("overhead of a frame", overheadPerFrame), ("number of other positions", otherPositions),
+        ] {
+            guard value >= 0 else { throw .outOfRange(of: name, at: 0, value: value, range: 0..<Int.max) }
+        }
+        guard otherPositions < positions else {
+            throw .impossiblePlan("\(otherPositions) other positions fill a context of \(positions)")
+        }
+        return positions - otherPositions
+    }
+}

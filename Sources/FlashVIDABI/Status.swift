@@ -15,10 +15,13 @@ struct Failure: Error {
         let status =
             switch error {
             case .invalidConfiguration: FLASHVID_INVALID_CONFIGURATION
-            case .invalidThreadCount, .frameOutOfRange, .notGiven: FLASHVID_INVALID_ARGUMENT
-            case .empty, .otherFrames: FLASHVID_INVALID_SHAPE
+            case .invalidThreadCount, .frameOutOfRange, .notGiven, .outOfRange, .notAscending, .notAPermutation,
+                .impossiblePlan:
+                FLASHVID_INVALID_ARGUMENT
+            case .empty, .otherFrames, .headsNotDivisible, .gridMismatch, .countMismatch, .promptMismatch:
+                FLASHVID_INVALID_SHAPE
             case .sizeOverflow: FLASHVID_SIZE_OVERFLOW
-            case .invalidStride: FLASHVID_INVALID_STRIDE
+            case .invalidStride, .invalidLayout: FLASHVID_INVALID_STRIDE
             case .misaligned: FLASHVID_MISALIGNED
             case .overlap: FLASHVID_OVERLAP
             case .bufferTooSmall, .elementCount: FLASHVID_BUFFER_TOO_SMALL

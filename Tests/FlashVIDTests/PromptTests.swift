@@ -195,6 +195,27 @@ struct PromptTests {
         #expect(none.positions == [0, 1, 10, 11, 12])
     }
 
+    @Test("a last query's attention prunes the prompt that it reads")
+    func pruningByAttention() throws {
+        // One head, keys of one number: the query attends the more to a position the larger its key.
+        // user 0.3 a0 a1 1.3 b0 b1 ?
+        let layout = try PromptLayout(.qwen3VL, length: 8, videoStarts: [2, 5], frames: 2, tokensPerFrame: 2)
+        let kept = try layout.kept(indices: [0, 1, 3])
+        #expect(kept.positions == [0, 1, 2, 3, 4, 6, 7])
+        let keys: [Float] = [9, 9, 1, 3, 9, 2, 9]
+        let query: [Float] = [1]
+        var scorer = try AttentionScorer(threads: 1)
+        let scores = try scorer.lastQueryScores(
+            query: query.span, keys: keys.span, shape: GroupedAttentionShape(heads: 1, keyHeads: 1, keys: 7, width: 1),
+            visual: kept.visualPlaces)
+        let tokens = try VisualTokenPruning.keptTokens(attention: scores.span, ratio: 0.5)
+        #expect(tokens == [1, 2])
+        let (pruned, places) = try kept.pruned(keeping: tokens)
+        #expect(places == [0, 1, 3, 4, 5, 6])
+        #expect(pruned.positions == [0, 1, 3, 4, 6, 7])
+        #expect(pruned.visualRows == [1, 2])
+    }
+
     @Test("a compressed clip finds its places", arguments: Configuration.Model.allCases)
     func clip(_ model: Configuration.Model) throws {
         var generator = ClipGenerator(seed: 3)

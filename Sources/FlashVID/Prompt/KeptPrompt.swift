@@ -204,8 +204,8 @@ extension KeptPrompt {
 extension KeptPrompt {
     /// What stays after pruning inside the model (spec 9), and again after more of it.
     ///
-    /// - Parameter kept: visual tokens that stay, counted as ``visualPlaces`` lists them, ascending: what
-    ///   the pruning of V scores gives.
+    /// - Parameter kept: visual tokens that stay, counted as ``visualPlaces`` lists them, ascending:
+    ///   ``VisualTokenPruning/keptTokens(attention:ratio:)`` gives them from V scores.
     /// - Returns: the prompt that is left, its positions still those of the original, and the places of this one that it
     ///   keeps, by which hidden states, masks and caches are gathered.
     ///

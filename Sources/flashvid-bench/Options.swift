@@ -114,7 +114,7 @@ struct Bench: ParsableCommand {
         @Option(
             parsing: .unconditional,
             help: ArgumentHelp(
-                "Measured runs a row. (default: 3 to 15, as many as fit into \(Repetitions.patience) s)",
+                "Measured runs a row. (default: 2 to 15, as many as fit into \(Repetitions.patience) s)",
                 valueName: "count"))
         var runs: Int?
 

@@ -24,8 +24,10 @@ import ToolSupport
     @Test func repetitions() {
         #expect(!Repetitions(runs: 5).isEnough(4, after: 100))
         #expect(Repetitions(runs: 5).isEnough(5, after: 0))
-        #expect(!Repetitions().isEnough(2, after: 100))
-        #expect(Repetitions().isEnough(3, after: 100))
+        #expect(!Repetitions().isEnough(2, after: 1))
+        #expect(Repetitions().isEnough(3, after: 1))
+        #expect(!Repetitions().isEnough(1, after: 100))
+        #expect(Repetitions().isEnough(2, after: 100))
         #expect(!Repetitions().isEnough(14, after: 0))
         #expect(Repetitions().isEnough(15, after: 0))
     }

@@ -16,7 +16,7 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
     /// Of the call under way.
     private var statistics = CompressedVideo.Statistics()
     private let isBusy = Atomic<Bool>(false)
-    private let notes = Mutex(Notes())
+    private let notes = Guarded(Notes())
 
     init(_ engine: consuming Engine, threads: Int) {
         self.engine = engine

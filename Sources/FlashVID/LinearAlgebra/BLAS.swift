@@ -1,5 +1,4 @@
 internal import CBLASShim
-import Synchronization
 
 // The one file that calls BLAS. Pointers cross here because cblas takes nothing else; each wrapper takes views whose
 // sizes were checked against 32-bit BLAS integers when the clip was accepted, so the conversions below cannot fail.
@@ -92,7 +91,7 @@ extension BLAS {
         var hostThreads: CInt = 1
     }
 
-    private static let callers = Mutex(Callers())
+    private static let callers = Guarded(Callers())
 
     /// Runs `body` with OpenBLAS single-threaded inside. The engine runs one product a thread: faster at its sizes than
     /// one product on all threads, and its results do not depend on their number. The setting is the process's, so it

@@ -1,2 +1,2 @@
-// The C contract is a header; this file makes it a module that SwiftPM builds.
-#include "flashvid.h"
+// The C contract is two headers; this file makes them a module that SwiftPM builds.
+#include "flashvid_host.h"

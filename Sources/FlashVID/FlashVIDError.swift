@@ -32,7 +32,7 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     case promptMismatch(String)
     /// What is asked of a budget cannot be had.
     case impossiblePlan(String)
-    /// A clip without frames, tokens or channels; `dimension` names the one that is not positive.
+    /// Something without frames, tokens, channels, layers; `dimension` names what is not positive.
     case empty(dimension: String, value: Int)
     /// A product of the clip's sizes leaves the range of the engine's (and BLAS') integers.
     case sizeOverflow(String)
@@ -94,7 +94,7 @@ extension FlashVIDError: CustomStringConvertible {
         case .notFinite(.keys, let frame, let token, let channel):
             "keys are not finite at frame \(frame), token \(token), channel \(channel)"
         case .empty(let dimension, let value):
-            "the clip has \(value) \(dimension); expected at least 1"
+            "\(value) \(dimension); expected at least 1"
         case .sizeOverflow(let what):
             "\(what) is too large"
         case .elementCount(let tensor, let expected, let found):

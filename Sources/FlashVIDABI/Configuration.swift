@@ -95,6 +95,18 @@ extension Configuration {
     }
 }
 
+extension Configuration.Model {
+    init(_ model: flashvid_model) throws(Failure) {
+        switch Int(model) {
+        case Int(FLASHVID_LLAVA_ONEVISION): self = .llavaOneVision
+        case Int(FLASHVID_LLAVA_VIDEO): self = .llavaVideo
+        case Int(FLASHVID_QWEN25_VL): self = .qwen25VL
+        case Int(FLASHVID_QWEN3_VL): self = .qwen3VL
+        default: throw Failure(FLASHVID_INVALID_ARGUMENT, "no such model: \(model)")
+        }
+    }
+}
+
 // MARK: - Functions
 
 private func write(
@@ -120,15 +132,8 @@ public func flashvid_configuration_preset(
     _ configuration: UnsafeMutablePointer<flashvid_configuration>!, _ struct_size: Int, _ model: flashvid_model,
     _ retention_ratio: Double
 ) -> flashvid_status {
-    let preset: Configuration.Model
-    switch Int(model) {
-    case Int(FLASHVID_LLAVA_ONEVISION): preset = .llavaOneVision
-    case Int(FLASHVID_LLAVA_VIDEO): preset = .llavaVideo
-    case Int(FLASHVID_QWEN25_VL): preset = .qwen25VL
-    case Int(FLASHVID_QWEN3_VL): preset = .qwen3VL
-    default: return flashvid_status(FLASHVID_INVALID_ARGUMENT)
-    }
-    return write(.preset(preset, retentionRatio: retention_ratio), to: configuration, size: struct_size)
+    guard let model = try? Configuration.Model(model) else { return flashvid_status(FLASHVID_INVALID_ARGUMENT) }
+    return write(.preset(model, retentionRatio: retention_ratio), to: configuration, size: struct_size)
 }
 
 @c @implementation

@@ -15,9 +15,10 @@ struct Failure: Error {
         let status =
             switch error {
             case .invalidConfiguration: FLASHVID_INVALID_CONFIGURATION
-            case .invalidThreadCount, .frameOutOfRange, .notGiven, .outOfRange, .notAscending, .notAPermutation,
-                .impossiblePlan:
-                FLASHVID_INVALID_ARGUMENT
+            case .invalidThreadCount, .frameOutOfRange, .notGiven: FLASHVID_INVALID_ARGUMENT
+            case .outOfRange: FLASHVID_OUT_OF_RANGE
+            case .notAscending, .notAPermutation: FLASHVID_INVALID_ORDER
+            case .impossiblePlan: FLASHVID_IMPOSSIBLE
             case .empty, .otherFrames, .headsNotDivisible, .gridMismatch, .countMismatch, .promptMismatch:
                 FLASHVID_INVALID_SHAPE
             case .sizeOverflow: FLASHVID_SIZE_OVERFLOW

@@ -47,6 +47,9 @@ public func flashvid_status_name(_ status: flashvid_status) -> UnsafePointer<CCh
         case Int(FLASHVID_SEGMENT_PENDING): "FLASHVID_SEGMENT_PENDING"
         case Int(FLASHVID_FINISHED): "FLASHVID_FINISHED"
         case Int(FLASHVID_NOT_TRIED): "FLASHVID_NOT_TRIED"
+        case Int(FLASHVID_OUT_OF_RANGE): "FLASHVID_OUT_OF_RANGE"
+        case Int(FLASHVID_INVALID_ORDER): "FLASHVID_INVALID_ORDER"
+        case Int(FLASHVID_IMPOSSIBLE): "FLASHVID_IMPOSSIBLE"
         default: "FLASHVID_UNKNOWN"
         }
     return constant(names)

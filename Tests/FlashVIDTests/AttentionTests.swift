@@ -303,41 +303,49 @@ struct AttentionTests {
         let grouped = GroupedAttentionShape(heads: 4, keyHeads: 2, keys: 12, width: 4)
         let query = Array(sample.queries[0..<16])
         let expectedLast = try scorer.lastQueryArrays(query: query, keys: sample.keys, shape: grouped, visual: 0..<12)
-        func run(count: Int, offset: Int = 0) throws(FlashVIDError) -> (scores: [Float], last: [Float]) {
-            var (scores, last) = ([Float](repeating: 7, count: count), [Float](repeating: 7, count: count))
+        // Queries of the last layer, keys, and the scores of both forms lie in one block.
+        func run(capacity: Int, places: [Int32]? = nil, overlaps: Bool = false) throws(FlashVIDError) -> [[Float]] {
+            var block = sample.queries + sample.keys + [Float](repeating: 7, count: 24)
+            let before = block
             var failure: FlashVIDError?
-            sample.queries.withUnsafeBytes { queries in
-                sample.keys.withUnsafeBytes { keys in
-                    query.withUnsafeBytes { query in
-                        scores.withUnsafeMutableBufferPointer { scores in
-                            last.withUnsafeMutableBufferPointer { last in
-                                do throws(FlashVIDError) {
-                                    try scorer.scores(
-                                        queries: UnsafeRawBufferPointer(rebasing: queries[offset...]), keys: keys,
-                                        of: .float32, shape: shape, queryLayout: .headsFirst, keyLayout: .headsFirst,
-                                        reading: AttentionReading(), into: scores)
-                                    try scorer.lastQueryScores(
-                                        query: query, keys: keys, of: .float32, shape: grouped,
-                                        keyLayout: .headsFirst, scale: nil, into: last)
-                                } catch {
-                                    failure = error
-                                    #expect(scores.allSatisfy { $0 == 7 } && last.allSatisfy { $0 == 7 })
-                                }
-                            }
-                        }
+            block.withUnsafeMutableBufferPointer { block in
+                (places ?? []).withUnsafeBufferPointer { list in
+                    let base = block.baseAddress!
+                    let queries = HeadView(base, of: .float32, .headsFirst)
+                    let keys = HeadView(
+                        base + 96, of: .float32, .strided(frame: nil, head: nil, token: nil))
+                    let target = base + (overlaps ? 185 : 192)
+                    do throws(FlashVIDError) {
+                        try scorer.scores(
+                            queries: queries, keys: keys, shape: shape, reading: AttentionReading(),
+                            into: target, capacity: capacity)
+                        try scorer.lastQueryScores(
+                            query: queries, keys: keys, shape: grouped, scale: nil,
+                            places: places == nil
+                                ? nil : IndexList("places", list.baseAddress!, count: list.count, as: .int32),
+                            into: target + 12, capacity: capacity)
+                    } catch {
+                        failure = error
                     }
                 }
             }
-            if let failure { throw failure }
-            return (scores, last)
+            if let failure {
+                // The first call may have succeeded.
+                #expect(block[..<192] == before[..<192] && block[204...] == before[204...])
+                throw failure
+            }
+            return [Array(block[192..<204]), Array(block[204...])]
         }
-        let result = try run(count: 12)
-        #expect(result.scores == expected)
-        #expect(result.last == expectedLast)
-        #expect(throws: FlashVIDError.countMismatch(of: "scores", expected: 12, found: 11)) { try run(count: 11).last }
-        #expect(throws: FlashVIDError.elementCount(tensor: .queries, expected: 96, found: 95)) {
-            try run(count: 12, offset: 1).last
+        #expect(try run(capacity: 12) == [expected, expectedLast])
+        let some = try run(capacity: 12, places: [11, 0, 3])
+        #expect(some[1] == [expectedLast[11], expectedLast[0], expectedLast[3]] + [Float](repeating: 7, count: 9))
+        #expect(throws: FlashVIDError.bufferTooSmall(buffer: "scores", expected: 12, found: 11)) {
+            try run(capacity: 11)
         }
+        #expect(throws: FlashVIDError.outOfRange(of: "place", at: 1, value: 12, range: 0..<12)) {
+            try run(capacity: 12, places: [1, 12])
+        }
+        #expect(throws: FlashVIDError.overlap("keys", "scores")) { try run(capacity: 12, overlaps: true) }
     }
 
     @Test("an address between two numbers is refused")
@@ -347,7 +355,7 @@ struct AttentionTests {
         defer { bytes.deallocate() }
         bytes.initializeMemory(as: UInt8.self, repeating: 0, count: 16)
         #expect(
-            throws: FlashVIDError.invalidLayout(tensor: .keys, problem: "its address is no multiple of 4")
+            throws: FlashVIDError.misaligned(buffer: "keys", alignment: 4)
         ) {
             try HeadTensor(
                 .keys, UnsafeRawBufferPointer(start: bytes + 2, count: 8), .float32, shape, .headsFirst
@@ -422,9 +430,9 @@ struct AttentionTests {
             AttentionLayout.strided(frame: 3, head: 4, token: 4), .strided(frame: 12, head: 4, token: 0),
             .strided(frame: -12, head: 4, token: 4), .strided(frame: 4, head: 4, token: 4),
         ] {
-            guard case .invalidLayout(.queries, _) = Self.error(good, 24, layout) else {
-                Issue.record("\(layout): \(String(describing: Self.error(good, 24, layout)))")
-                continue
+            switch Self.error(good, 24, layout) {
+            case .invalidStride(.queries, _, _, expected: 4), .invalidLayout(.queries, _): break
+            case let other: Issue.record("\(layout): \(String(describing: other))")
             }
         }
         guard case .sizeOverflow = Self.error(good, 24, .strided(frame: .max, head: 4, token: .max)) else {

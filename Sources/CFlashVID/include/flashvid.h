@@ -12,6 +12,8 @@
  *     flashvid_compressor_compress(compressor, &clip, &output);
  *     flashvid_compressor_destroy(compressor);
  *
+ * What a host needs around that, from the encoder's attention to the language model's prompt, is in flashvid_host.h.
+ *
  * What holds for every function:
  *
  * Errors.      A function that can fail returns a status; anything but FLASHVID_OK means that nothing was done and that no
@@ -111,7 +113,13 @@ enum {
     /* A stream takes no frame after finish. */
     FLASHVID_FINISHED = 19,
     /* A clip of a batch was not tried, because the batch was refused. */
-    FLASHVID_NOT_TRIED = 20
+    FLASHVID_NOT_TRIED = 20,
+    /* An item of a list, or a number, that points outside of what it points into. */
+    FLASHVID_OUT_OF_RANGE = 21,
+    /* A list that does not rise where it has to, or that names an item twice. */
+    FLASHVID_INVALID_ORDER = 22,
+    /* A plan that cannot be met. */
+    FLASHVID_IMPOSSIBLE = 23
 };
 
 /* The name of a status as it stands above, or "FLASHVID_UNKNOWN". A constant string; do not free it. */

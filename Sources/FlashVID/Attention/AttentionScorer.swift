@@ -70,7 +70,9 @@ public struct AttentionScorer: ~Copyable {
     ///   exact as float32 products: to some 1e-6 of the largest score where they are of ordinary size.
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)``,
-    /// ``FlashVIDError/elementCount(tensor:expected:found:)``, ``FlashVIDError/invalidLayout(tensor:problem:)``,
+    /// ``FlashVIDError/elementCount(tensor:expected:found:)``,
+    /// ``FlashVIDError/invalidStride(tensor:of:value:expected:)``, ``FlashVIDError/invalidLayout(tensor:problem:)``,
+    /// ``FlashVIDError/misaligned(buffer:alignment:)``,
     /// ``FlashVIDError/outOfRange(of:at:value:range:)`` for the reading,
     /// ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for its scale,
     /// ``FlashVIDError/notFinite(tensor:frame:token:channel:)`` (the channel is `head * E + element`) or
@@ -95,19 +97,28 @@ public struct AttentionScorer: ~Copyable {
         }
     }
 
-    /// The same from untyped memory into the caller's. On an error `scores` is as it was.
+    /// The same from lent memory into the caller's, with room for `capacity` scores. On an error `scores` is as it was.
     package mutating func scores(
-        queries: UnsafeRawBufferPointer, keys: UnsafeRawBufferPointer, of type: ScalarType, shape: AttentionShape,
-        queryLayout: AttentionLayout, keyLayout: AttentionLayout, reading: AttentionReading,
-        into scores: UnsafeMutableBufferPointer<Float>
+        queries: HeadView, keys: HeadView, shape: AttentionShape, reading: AttentionReading,
+        into scores: UnsafeMutablePointer<Float>, capacity: Int
     ) throws(FlashVIDError) {
         let pass = try EncoderAttention(
-            HeadTensor(.queries, queries, type, shape, queryLayout), HeadTensor(.keys, keys, type, shape, keyLayout),
-            reading)
-        guard scores.count == pass.scoreCount else {
-            throw .countMismatch(of: "scores", expected: pass.scoreCount, found: scores.count)
+            HeadTensor(.queries, queries.base, queries.type, shape, queries.layout),
+            HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
+        let target = UnsafeMutableBufferPointer(start: scores, count: pass.scoreCount)
+        try Self.check(target, capacity: capacity, pass.queries.extent("queries"), pass.keys.extent("keys"))
+        try compute(pass, into: target)
+    }
+
+    private static func check(
+        _ scores: UnsafeMutableBufferPointer<Float>, capacity: Int, _ queries: Extent, _ keys: Extent,
+        _ places: Extent = Extent()
+    ) throws(FlashVIDError) {
+        guard capacity >= scores.count else {
+            throw .bufferTooSmall(buffer: "scores", expected: scores.count, found: capacity)
         }
-        try compute(pass, into: scores)
+        try Extent.checkApart(
+            queries, keys, places, Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4))
     }
 
     /// Attention of a language model's last query to its keys, as the mean over heads: what pruning inside the model
@@ -135,25 +146,30 @@ public struct AttentionScorer: ~Copyable {
                 for (place, position) in visual.enumerated() where position < 0 || position >= shape.keys {
                     throw .outOfRange(of: "visual position", at: place, value: position, range: 0..<shape.keys)
                 }
-                var all = [Float](repeating: 0, count: shape.keys)
-                try all.withUnsafeMutableBufferPointer { all throws(FlashVIDError) in
-                    try compute(pass, into: all)
-                }
+                let all = try compute(pass)
                 return visual.map { all[$0] }
             }
         }
     }
 
-    /// The same from untyped memory: the scores of all S keys into the caller's. On an error `scores` is as it was.
+    /// The same from lent memory into the caller's, with room for `capacity` scores: of the keys at `places`, or of all. On an
+    /// error `scores` is as it was.
     package mutating func lastQueryScores(
-        query: UnsafeRawBufferPointer, keys: UnsafeRawBufferPointer, of type: ScalarType, shape: GroupedAttentionShape,
-        keyLayout: AttentionLayout, scale: Double?, into scores: UnsafeMutableBufferPointer<Float>
+        query: HeadView, keys: HeadView, shape: GroupedAttentionShape, scale: Double?, places: IndexList?,
+        into scores: UnsafeMutablePointer<Float>, capacity: Int
     ) throws(FlashVIDError) {
-        let pass = try DecoderAttention(query: query, keys: keys, of: type, shape, keyLayout, scale)
-        guard scores.count == shape.keys else {
-            throw .countMismatch(of: "scores", expected: shape.keys, found: scores.count)
+        let pass = try DecoderAttention(query: query, keys: keys, shape, scale)
+        let target = UnsafeMutableBufferPointer(start: scores, count: places?.count ?? shape.keys)
+        try Self.check(
+            target, capacity: capacity, pass.query.extent("queries"), pass.keys.extent("keys"),
+            places?.extent ?? Extent())
+        try places?.check(0..<shape.keys, of: "place")
+        let all = try compute(pass)
+        if let places {
+            for place in 0..<places.count { target[place] = all[places[place]] }
+        } else {
+            scores.update(from: all, count: shape.keys)
         }
-        try compute(pass, into: scores)
     }
 
     private mutating func compute(
@@ -166,13 +182,25 @@ public struct AttentionScorer: ~Copyable {
         scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
     }
 
-    private mutating func compute(
-        _ pass: DecoderAttention, into scores: UnsafeMutableBufferPointer<Float>
-    ) throws(FlashVIDError) {
+    /// The scores of all S keys, in memory that lives until the next call.
+    private mutating func compute(_ pass: DecoderAttention) throws(FlashVIDError) -> UnsafePointer<Float> {
         let pool = self.pool
         let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
         let broken = BLAS.withSingleThreadedProducts { pass.run(on: pool, in: room) }
         if let broken { throw broken }
-        scores.baseAddress?.update(from: room.scores, count: pass.shape.keys)
+        return UnsafePointer(room.scores)
+    }
+}
+
+/// Queries or keys in memory that the caller lends for the duration of a call.
+package struct HeadView {
+    let base: UnsafeRawPointer
+    let type: ScalarType
+    let layout: AttentionLayout
+
+    package init(_ base: UnsafeRawPointer, of type: ScalarType, _ layout: AttentionLayout) {
+        self.base = base
+        self.type = type
+        self.layout = layout
     }
 }

@@ -17,17 +17,27 @@ struct DecoderAttention: @unchecked Sendable {
         query: UnsafeRawBufferPointer, keys: UnsafeRawBufferPointer, of type: ScalarType,
         _ shape: GroupedAttentionShape, _ keyLayout: AttentionLayout, _ scale: Double?
     ) throws(FlashVIDError) {
-        guard shape.heads > 0 else { throw .empty(dimension: "heads", value: shape.heads) }
-        guard shape.keyHeads > 0 else { throw .empty(dimension: "key heads", value: shape.keyHeads) }
-        guard shape.heads % shape.keyHeads == 0 else {
-            throw .headsNotDivisible(heads: shape.heads, keyHeads: shape.keyHeads)
-        }
-        self.query = try HeadTensor(
-            .queries, query, type, AttentionShape(frames: 1, heads: 1, tokens: shape.heads, width: shape.width),
-            .headsFirst)
-        self.keys = try HeadTensor(
-            .keys, keys, type,
-            AttentionShape(frames: 1, heads: shape.keyHeads, tokens: shape.keys, width: shape.width), keyLayout)
+        try shape.checkHeads()
+        try self.init(
+            HeadTensor(.queries, query, type, shape.queryShape, .headsFirst),
+            HeadTensor(.keys, keys, type, shape.keyShape, keyLayout), shape, scale)
+    }
+
+    /// The layout of the query has its heads in the place of tokens.
+    init(
+        query: HeadView, keys: HeadView, _ shape: GroupedAttentionShape, _ scale: Double?
+    ) throws(FlashVIDError) {
+        try shape.checkHeads()
+        try self.init(
+            HeadTensor(.queries, query.base, query.type, shape.queryShape, query.layout),
+            HeadTensor(.keys, keys.base, keys.type, shape.keyShape, keys.layout), shape, scale)
+    }
+
+    private init(
+        _ query: HeadTensor, _ keys: HeadTensor, _ shape: GroupedAttentionShape, _ scale: Double?
+    ) throws(FlashVIDError) {
+        self.query = query
+        self.keys = keys
         logits = try Logits(scale: scale, width: shape.width)
         self.shape = shape
     }
@@ -174,5 +184,19 @@ struct DecoderAttention: @unchecked Sendable {
             return .notFinite(tensor: .keys, frame: 0, token: place.token, channel: place.channel)
         }
         return nil
+    }
+}
+
+extension GroupedAttentionShape {
+    fileprivate func checkHeads() throws(FlashVIDError) {
+        guard heads > 0 else { throw .empty(dimension: "heads", value: heads) }
+        guard keyHeads > 0 else { throw .empty(dimension: "key heads", value: keyHeads) }
+        guard heads % keyHeads == 0 else { throw .headsNotDivisible(heads: heads, keyHeads: keyHeads) }
+    }
+
+    /// The query's heads as if they were tokens.
+    fileprivate var queryShape: AttentionShape { AttentionShape(frames: 1, heads: 1, tokens: heads, width: width) }
+    fileprivate var keyShape: AttentionShape {
+        AttentionShape(frames: 1, heads: keyHeads, tokens: keys, width: width)
     }
 }

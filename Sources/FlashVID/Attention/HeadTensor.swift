@@ -21,8 +21,9 @@ public enum AttentionLayout: Sendable, Hashable {
     case headsFirst
     /// [F, N, H, E], as projections give it.
     case tokensFirst
-    /// Elements from one frame, head or token to the next; each at least E.
-    case strided(frame: Int, head: Int, token: Int)
+    /// Elements from one frame, head or token to the next, each at least E; nil is what ``headsFirst`` has. One of a
+    /// dimension of size 1 is not looked at.
+    case strided(frame: Int?, head: Int?, token: Int?)
 }
 
 /// Queries or keys whose sizes and strides were checked against their memory.
@@ -35,8 +36,28 @@ struct HeadTensor: @unchecked Sendable {
     let headStride: Int
     let tokenStride: Int
 
+    /// From the first byte to behind the last one.
+    let byteCount: Int
+
+    /// Queries or keys in memory whose size is known.
     init(
         _ tensor: FlashVIDError.Tensor, _ bytes: UnsafeRawBufferPointer, _ type: ScalarType, _ shape: AttentionShape,
+        _ layout: AttentionLayout
+    ) throws(FlashVIDError) {
+        // What is nowhere has no numbers; the address is looked at only when there are some.
+        let nowhere = UnsafeRawPointer(bitPattern: type.size)!
+        try self.init(tensor, bytes.baseAddress ?? nowhere, type, shape, layout)
+        let elements = shape.frames * shape.heads * shape.tokens * shape.width
+        let extent = byteCount / type.size
+        let found = bytes.count / type.size
+        guard elements == extent ? found == extent : found >= extent else {
+            throw .elementCount(tensor: tensor, expected: extent, found: found)
+        }
+    }
+
+    /// The same in memory that the caller vouches for.
+    init(
+        _ tensor: FlashVIDError.Tensor, _ base: UnsafeRawPointer, _ type: ScalarType, _ shape: AttentionShape,
         _ layout: AttentionLayout
     ) throws(FlashVIDError) {
         let (frames, heads, tokens, width) = (shape.frames, shape.heads, shape.tokens, shape.width)
@@ -61,15 +82,17 @@ struct HeadTensor: @unchecked Sendable {
             case .headsFirst: (heads * tokens * width, tokens * width, width)
             case .tokensFirst: (heads * tokens * width, width, heads * width)
             case .strided(let frame, let head, let token):
-                (frames > 1 ? frame : width, heads > 1 ? head : width, tokens > 1 ? token : width)
+                (
+                    frames > 1 ? frame ?? heads * tokens * width : width, heads > 1 ? head ?? tokens * width : width,
+                    tokens > 1 ? token ?? width : width
+                )
             }
         var extent = width
         for (name, count, stride) in [
             ("frames", frames, strides.frame), ("heads", heads, strides.head), ("tokens", tokens, strides.token),
         ] {
             guard stride >= width else {
-                throw .invalidLayout(
-                    tensor: tensor, problem: "a stride of \(stride) between \(name); expected at least \(width)")
+                throw .invalidStride(tensor: tensor, of: name, value: stride, expected: width)
             }
             let (sum, overflow) = extent.addingReportingOverflow(try product(count - 1, stride))
             guard !overflow else { throw .sizeOverflow("\(tensor.rawValue) with these strides") }
@@ -81,18 +104,20 @@ struct HeadTensor: @unchecked Sendable {
         guard elements <= extent else {
             throw .invalidLayout(tensor: tensor, problem: "the strides let tokens overlap")
         }
-        let found = bytes.count / type.size
-        let isCompact = elements == extent
-        guard let base = bytes.baseAddress, isCompact ? found == extent : found >= extent else {
-            throw .elementCount(tensor: tensor, expected: extent, found: found)
-        }
+        let bytes = try product(extent, type.size)
         guard Int(bitPattern: base) % type.size == 0 else {
-            throw .invalidLayout(tensor: tensor, problem: "its address is no multiple of \(type.size)")
+            throw .misaligned(buffer: tensor.rawValue, alignment: type.size)
         }
         self.base = base
         self.type = type
         self.shape = shape
+        byteCount = bytes
         (frameStride, headStride, tokenStride) = strides
+    }
+
+    /// The memory that it is read from.
+    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
+        try Extent(name, base, bytes: byteCount, alignment: type.size, isWritten: false)
     }
 
     @inline(__always)

@@ -150,6 +150,23 @@ public enum PatchGroups {
         return try reorder(means.span, width: 1, frames: frames, order: order)
     }
 
+    /// Lent scores in float32, in place or converted.
+    package static func withFloats<Result>(
+        _ base: UnsafeRawPointer, _ type: ScalarType, count: Int,
+        _ body: (Span<Float>) throws(FlashVIDError) -> Result
+    ) throws(FlashVIDError) -> Result {
+        guard type != .float32 else {
+            // Sound: the caller vouches for the numbers, and the span does not outlive the call.
+            let floats = UnsafeBufferPointer(start: base.assumingMemoryBound(to: Float.self), count: count)
+            return try body(floats.span)
+        }
+        let floats = [Float](unsafeUninitializedCapacity: count) { floats, initialised in
+            if let target = floats.baseAddress { Conversion.toFloat32(base, type, count: count, into: target) }
+            initialised = count
+        }
+        return try body(floats.span)
+    }
+
     /// Rows in another order: the features of an encoder that gives its own.
     ///
     /// - Parameters:

@@ -1,12 +1,3 @@
-/// The integers in which a caller wants indices.
-package enum IndexType: Sendable, Hashable, CaseIterable {
-    case int32
-    case int64
-
-    /// Bytes of one integer.
-    package var size: Int { self == .int32 ? 4 : 8 }
-}
-
 /// Memory of the caller's for a compressed clip: lent for the duration of a call, written only if the call succeeds.
 package struct OutputBuffers {
     /// [rowCapacity, D] numbers of `tokenType`.
@@ -102,32 +93,5 @@ struct Destination {
             }
         }
         self.extents = extents
-    }
-}
-
-/// A piece of the caller's memory; none where the caller gave none.
-struct Extent {
-    var name: StaticString = ""
-    var start: UInt = 0
-    var end: UInt = 0
-    var isWritten = false
-
-    init() {}
-
-    init(
-        _ name: StaticString, _ base: UnsafeRawPointer?, bytes: Int, alignment: Int, isWritten: Bool = true
-    ) throws(FlashVIDError) {
-        guard let base else { return }
-        self.name = name
-        self.isWritten = isWritten
-        start = UInt(bitPattern: base)
-        guard start % UInt(alignment) == 0 else { throw .misaligned(buffer: "\(name)", alignment: alignment) }
-        let end = start.addingReportingOverflow(UInt(bytes))
-        guard !end.overflow else { throw .sizeOverflow("\(name) at the end of memory") }
-        self.end = end.partialValue
-    }
-
-    func meets(_ other: Extent) -> Bool {
-        (isWritten || other.isWritten) && start < other.end && other.start < end
     }
 }

@@ -104,31 +104,38 @@ extension HostModel {
         frames: Int? = nil, retentionRatios: [Double] = [0.25, 0.2, 0.15, 0.1], textTokens: Int = 64,
         pruning: InnerPruning? = nil
     ) throws(FlashVIDError) -> [PlanRow] {
+        var rows: [PlanRow] = []
+        for ratio in [nil] + retentionRatios.map(Optional.some) {
+            rows.append(
+                try planRow(frames: frames, retentionRatio: ratio, textTokens: textTokens, pruning: pruning))
+        }
+        return rows
+    }
+
+    /// One row of ``plan(frames:retentionRatios:textTokens:pruning:)``; a ratio of nil is the video without compression.
+    public func planRow(
+        frames: Int? = nil, retentionRatio: Double?, textTokens: Int = 64, pruning: InnerPruning? = nil
+    ) throws(FlashVIDError) -> PlanRow {
         let frames = frames ?? self.frames
         let pruning = pruning ?? InnerPruning(model)
         let full = try work(frames: frames, nil, textTokens, pruning)
-        var rows: [PlanRow] = []
-        for ratio in [nil] + retentionRatios.map(Optional.some) {
-            let configuration = try configuration(ratio, pruning)
-            let budget = ContextBudget(
-                positions: language.contextLength, tokensPerFrame: tokensPerFrame, overheadPerFrame: overheadPerFrame,
-                otherPositions: try total(textTokens, overheadPerVideo))
-            let kept = try keptTokens(configuration)
-            let visual = try product(frames, kept)
-            let prefill = try work(frames: frames, configuration, textTokens, pruning)
-            let others = try total(try total(textTokens, overheadPerVideo), try product(frames, overheadPerFrame))
-            let average =
-                configuration == nil ? Double(visual) : Double(visual) * (try pruning.average(layers: language.layers))
-            rows.append(
-                PlanRow(
-                    retentionRatio: ratio, tokensPerFrame: kept, visualTokens: visual, averageVisualTokens: average,
-                    promptLength: try total(visual, others), prefillWork: prefill, workShare: prefill / full,
-                    framesInContext: try budget.frames(configuration),
-                    framesAtSameWork: try largest { count throws(FlashVIDError) in
-                        try work(frames: count, configuration, textTokens, pruning) <= full
-                    } ?? 0))
-        }
-        return rows
+        let configuration = try configuration(retentionRatio, pruning)
+        let budget = ContextBudget(
+            positions: language.contextLength, tokensPerFrame: tokensPerFrame, overheadPerFrame: overheadPerFrame,
+            otherPositions: try total(textTokens, overheadPerVideo))
+        let kept = try keptTokens(configuration)
+        let visual = try product(frames, kept)
+        let prefill = try work(frames: frames, configuration, textTokens, pruning)
+        let others = try total(try total(textTokens, overheadPerVideo), try product(frames, overheadPerFrame))
+        let average =
+            configuration == nil ? Double(visual) : Double(visual) * (try pruning.average(layers: language.layers))
+        return PlanRow(
+            retentionRatio: retentionRatio, tokensPerFrame: kept, visualTokens: visual, averageVisualTokens: average,
+            promptLength: try total(visual, others), prefillWork: prefill, workShare: prefill / full,
+            framesInContext: try budget.frames(configuration),
+            framesAtSameWork: try largest { count throws(FlashVIDError) in
+                try work(frames: count, configuration, textTokens, pruning) <= full
+            } ?? 0)
     }
 
     /// The smallest number of frames from which on compressing costs less time than it saves the language model.

@@ -54,3 +54,100 @@ public enum Gather {
         return elements / width
     }
 }
+
+// MARK: - Lent memory
+
+extension Gather {
+    /// Rows of every plane, [planes, length] to [planes, count] of `rowSize` bytes, into memory with room for
+    /// `capacity` rows. On an error nothing was written.
+    package static func rows(
+        _ values: UnsafeRawPointer, planes: Int, length: Int, rowSize: Int, indices: IndexList,
+        into target: UnsafeMutableRawPointer, capacity: Int
+    ) throws(FlashVIDError) {
+        try check(values, target, planes, [length, rowSize], [indices.count, rowSize], indices, capacity)
+        for plane in 0..<planes {
+            let source = values + plane &* length &* rowSize
+            let target = target + plane &* indices.count &* rowSize
+            for place in 0..<indices.count {
+                (target + place &* rowSize).copyMemory(from: source + indices[place] &* rowSize, byteCount: rowSize)
+            }
+        }
+    }
+
+    /// Pairs of positions, [planes, length, length] to [planes, count, count] of `elementSize` bytes, likewise.
+    package static func pairs(
+        _ values: UnsafeRawPointer, planes: Int, length: Int, elementSize: Int, indices: IndexList,
+        into target: UnsafeMutableRawPointer, capacity: Int
+    ) throws(FlashVIDError) {
+        let count = indices.count
+        try check(
+            values, target, planes, [length, length, elementSize], [count, count, elementSize], indices, capacity)
+        for plane in 0..<planes {
+            for query in 0..<count {
+                let source = values + (plane &* length &+ indices[query]) &* length &* elementSize
+                let target = target + (plane &* count &+ query) &* count &* elementSize
+                for key in 0..<count {
+                    (target + key &* elementSize).copyMemory(
+                        from: source + indices[key] &* elementSize, byteCount: elementSize)
+                }
+            }
+        }
+    }
+
+    private static func check(
+        _ values: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ planes: Int, _ sizes: [Int],
+        _ gathered: [Int], _ indices: IndexList, _ capacity: Int
+    ) throws(FlashVIDError) {
+        guard planes > 0 else { throw .empty(dimension: "planes", value: planes) }
+        guard let elementSize = sizes.last, elementSize > 0 else { throw .empty(dimension: "bytes a row", value: 0) }
+        var (read, written) = (planes, planes)
+        for size in sizes { read = try Extent.bytes(read, size, of: "values") }
+        for size in gathered { written = try Extent.bytes(written, size, of: "gathered values") }
+        guard capacity >= written / elementSize else {
+            throw .bufferTooSmall(buffer: "gathered values", expected: written / elementSize, found: capacity)
+        }
+        try Extent.checkApart(
+            Extent("values", values, bytes: read, alignment: 1, isWritten: false), indices.extent,
+            Extent("gathered values", target, bytes: written, alignment: 1))
+        try indices.check(0..<sizes[0], of: "index")
+    }
+
+    /// What stands at each place: a row of `tokens`, [tokenCount], or where there is none a row of `text`, [textCount],
+    /// the one at its position or, without positions, the first. Likewise.
+    package static func embeddings(
+        rows: IndexList, positions: IndexList?, text: UnsafeRawPointer, textCount: Int, tokens: UnsafeRawPointer,
+        tokenCount: Int, rowSize: Int, into target: UnsafeMutableRawPointer, capacity: Int
+    ) throws(FlashVIDError) {
+        guard rowSize > 0 else { throw .empty(dimension: "bytes a row", value: rowSize) }
+        if let positions, positions.count != rows.count {
+            throw .countMismatch(of: "positions", expected: rows.count, found: positions.count)
+        }
+        let written = try Extent.bytes(rows.count, rowSize, of: "embeddings")
+        guard capacity >= rows.count else {
+            throw .bufferTooSmall(buffer: "embeddings", expected: rows.count, found: capacity)
+        }
+        try Extent.checkApart(
+            rows.extent, positions?.extent ?? Extent(),
+            Extent(
+                "text", text, bytes: try Extent.bytes(textCount, rowSize, of: "text"), alignment: 1, isWritten: false),
+            Extent(
+                "tokens", tokens, bytes: try Extent.bytes(tokenCount, rowSize, of: "tokens"), alignment: 1,
+                isWritten: false),
+            Extent("embeddings", target, bytes: written, alignment: 1))
+        for place in 0..<rows.count {
+            let row = rows[place]
+            guard row >= KeptPrompt.text, row < tokenCount else {
+                throw .outOfRange(of: "row", at: place, value: row, range: KeptPrompt.text..<tokenCount)
+            }
+            let position = positions?[place] ?? 0
+            guard row != KeptPrompt.text || (position >= 0 && position < textCount) else {
+                throw .outOfRange(of: "position", at: place, value: position, range: 0..<textCount)
+            }
+        }
+        for place in 0..<rows.count {
+            let row = rows[place]
+            let source = row == KeptPrompt.text ? text + (positions?[place] ?? 0) &* rowSize : tokens + row &* rowSize
+            (target + place &* rowSize).copyMemory(from: source, byteCount: rowSize)
+        }
+    }
+}

@@ -211,15 +211,24 @@ extension KeptPrompt {
     ///
     /// Throws ``FlashVIDError/outOfRange(of:at:value:range:)`` or ``FlashVIDError/notAscending(_:at:)``. O(L').
     public func pruned(keeping kept: [Int]) throws(FlashVIDError) -> (prompt: KeptPrompt, places: [Int]) {
-        let visual = visualPlaces
+        let places = try Self.places(ofRows: rows, keeping: kept)
+        let prompt = KeptPrompt(
+            originalLength: originalLength, rowCount: rowCount, positions: places.map { positions[$0] },
+            rows: places.map { rows[$0] })
+        return (prompt, places)
+    }
+
+    /// The places that stay of those that hold `rows`, ``text`` among them.
+    package static func places(ofRows rows: [Int], keeping kept: [Int]) throws(FlashVIDError) -> [Int] {
+        let visual = rows.count { $0 != Self.text }
         for (place, token) in kept.enumerated() {
-            guard visual.indices.contains(token) else {
-                throw .outOfRange(of: "kept token", at: place, value: token, range: visual.indices)
+            guard token >= 0, token < visual else {
+                throw .outOfRange(of: "kept token", at: place, value: token, range: 0..<visual)
             }
             guard place == 0 || kept[place - 1] < token else { throw .notAscending("kept tokens", at: place) }
         }
         var places: [Int] = []
-        places.reserveCapacity(count - visual.count + kept.count)
+        places.reserveCapacity(rows.count - visual + kept.count)
         var (token, next) = (0, 0)
         for place in rows.indices {
             guard rows[place] != Self.text else {
@@ -232,9 +241,6 @@ extension KeptPrompt {
             }
             token += 1
         }
-        let prompt = KeptPrompt(
-            originalLength: originalLength, rowCount: rowCount, positions: places.map { positions[$0] },
-            rows: places.map { rows[$0] })
-        return (prompt, places)
+        return places
     }
 }

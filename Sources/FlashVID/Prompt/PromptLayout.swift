@@ -137,7 +137,7 @@ public struct PromptLayout: Sendable, Hashable {
         droppedPositions = dropped
     }
 
-    private static func check(length: Int, frames: Int, tokensPerFrame: Int) throws(FlashVIDError) {
+    package static func check(length: Int, frames: Int, tokensPerFrame: Int) throws(FlashVIDError) {
         guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
         guard tokensPerFrame > 0 else { throw .empty(dimension: "tokens per frame", value: tokensPerFrame) }
         guard length <= maximumLength else { throw .sizeOverflow("a prompt of \(length) positions") }
@@ -173,6 +173,13 @@ extension PromptLayout {
         return try kept(indices: video.indices)
     }
 
+    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)`` for more rows than any semantics give.
+    package func check(rows: Int) throws(FlashVIDError) {
+        guard rows <= videoPositions.count + frames else {
+            throw .countMismatch(of: "indices", expected: videoPositions.count, found: rows)
+        }
+    }
+
     /// The same from the indices alone.
     ///
     /// - Parameter indices: [K] the source token, `frame * N + token`, of each row; ascending. Equal ones, which the
@@ -181,9 +188,7 @@ extension PromptLayout {
     /// Throws ``FlashVIDError/countMismatch(of:expected:found:)`` for more than F·(N + 1), the most that any semantics
     /// give, ``FlashVIDError/outOfRange(of:at:value:range:)`` or ``FlashVIDError/notAscending(_:at:)``. O(L + K).
     public func kept(indices: [Int]) throws(FlashVIDError) -> KeptPrompt {
-        guard indices.count <= videoPositions.count + frames else {
-            throw .countMismatch(of: "indices", expected: videoPositions.count, found: indices.count)
-        }
+        try check(rows: indices.count)
         for (row, index) in indices.enumerated() {
             guard videoPositions.indices.contains(index) else {
                 throw .outOfRange(of: "index", at: row, value: index, range: videoPositions.indices)

@@ -1,0 +1,92 @@
+/// The integers in which a caller wants indices.
+package enum IndexType: Sendable, Hashable, CaseIterable {
+    case int32
+    case int64
+
+    /// Bytes of one integer.
+    package var size: Int { self == .int32 ? 4 : 8 }
+}
+
+/// Integers that the caller lends.
+package struct IndexList {
+    let base: UnsafeRawPointer
+    let type: IndexType
+    package let count: Int
+    /// Where they lie.
+    package let extent: Extent
+
+    /// Throws ``FlashVIDError/misaligned(buffer:alignment:)`` or ``FlashVIDError/sizeOverflow(_:)``. `count` is at least 0.
+    package init(
+        _ name: StaticString, _ base: UnsafeRawPointer, count: Int, as type: IndexType
+    ) throws(FlashVIDError) {
+        extent = try Extent(
+            name, base, bytes: try Extent.bytes(count, type.size, of: name), alignment: type.size, isWritten: false)
+        self.base = base
+        self.type = type
+        self.count = count
+    }
+
+    @inline(__always)
+    package subscript(index: Int) -> Int {
+        switch type {
+        case .int32: Int(base.loadUnaligned(fromByteOffset: index &* 4, as: Int32.self))
+        case .int64: base.loadUnaligned(fromByteOffset: index &* 8, as: Int.self)
+        }
+    }
+
+    /// Throws ``FlashVIDError/outOfRange(of:at:value:range:)`` for the first integer outside of `range`. O(count).
+    package func check(_ range: Range<Int>, of name: String) throws(FlashVIDError) {
+        for index in 0..<count where !range.contains(self[index]) {
+            throw .outOfRange(of: name, at: index, value: self[index], range: range)
+        }
+    }
+}
+
+/// A piece of the caller's memory; none where the caller gave none.
+package struct Extent {
+    var name: StaticString = ""
+    var start: UInt = 0
+    var end: UInt = 0
+    var isWritten = false
+
+    package init() {}
+
+    package init(
+        _ name: StaticString, _ base: UnsafeRawPointer?, bytes: Int, alignment: Int, isWritten: Bool = true
+    ) throws(FlashVIDError) {
+        guard let base else { return }
+        self.name = name
+        self.isWritten = isWritten
+        start = UInt(bitPattern: base)
+        guard start % UInt(alignment) == 0 else { throw .misaligned(buffer: "\(name)", alignment: alignment) }
+        let end = start.addingReportingOverflow(UInt(bytes))
+        guard !end.overflow else { throw .sizeOverflow("\(name) at the end of memory") }
+        self.end = end.partialValue
+    }
+
+    func meets(_ other: Extent) -> Bool {
+        (isWritten || other.isWritten) && start < other.end && other.start < end
+    }
+
+    /// The product of sizes, each at least 0, in bytes.
+    package static func bytes(_ sizes: Int..., of name: StaticString) throws(FlashVIDError) -> Int {
+        var bytes = 1
+        for size in sizes {
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
+            guard !overflow else {
+                throw .sizeOverflow("\(name) of \(sizes.map(String.init).joined(separator: " x ")) bytes")
+            }
+            bytes = product
+        }
+        return bytes
+    }
+
+    /// Throws ``FlashVIDError/overlap(_:_:)`` for the first two that share memory of which one is written.
+    package static func checkApart(_ extents: Extent...) throws(FlashVIDError) {
+        for later in extents.indices {
+            for earlier in 0..<later where extents[earlier].meets(extents[later]) {
+                throw .overlap("\(extents[earlier].name)", "\(extents[later].name)")
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import CFlashVID
+import FlashVID
+
+/// A number of things, which the caller counts in 64 bits.
+func count(_ value: Int64, of name: StaticString) throws(Failure) -> Int {
+    guard value >= 0 else { throw Failure(FLASHVID_INVALID_ARGUMENT, "\(value) \(name)") }
+    return Int(value)
+}
+
+extension IndexList {
+    /// A list of the caller's; nothing of it is read yet.
+    init(
+        _ name: StaticString, _ base: UnsafeRawPointer?, count: Int64, as type: flashvid_index
+    ) throws(Failure) {
+        let length = try FlashVIDABI.count(count, of: name)
+        let type = try IndexType(type)
+        guard let base = try present(base, name, ifAny: length) else { throw .null(name) }
+        self = try translating { () throws(FlashVIDError) in try IndexList(name, base, count: length, as: type) }
+    }
+
+    /// Its integers. No more than a prompt can have, so that there is memory for them.
+    func integers(of name: StaticString, atMost most: Int = 2 * PromptLayout.maximumLength) throws(Failure) -> [Int] {
+        guard count <= most else { throw Failure(FLASHVID_SIZE_OVERFLOW, "\(count) \(name) are too many") }
+        return (0..<count).map { self[$0] }
+    }
+}
+
+/// A pointer that may be NULL where there is nothing behind it.
+func present(_ base: UnsafeRawPointer?, _ name: StaticString, ifAny count: Int) throws(Failure) -> UnsafeRawPointer? {
+    if let base { return base }
+    guard count == 0 else { throw .null(name) }
+    // Any address does for nothing.
+    return UnsafeRawPointer(bitPattern: 64)
+}
+
+/// Room of the caller's for integers.
+struct IndexRoom {
+    let name: StaticString
+    let base: UnsafeMutableRawPointer
+    let type: IndexType
+    let capacity: Int
+
+    init(
+        _ name: StaticString, _ base: UnsafeMutableRawPointer?, capacity: Int64, as type: flashvid_index
+    ) throws(Failure) {
+        guard let base else { throw .null(name) }
+        self.name = name
+        self.base = base
+        self.type = try IndexType(type)
+        self.capacity = Int(capacity)
+    }
+
+    /// The part that `count` integers take. Throws where there is no room for them.
+    func extent(count: Int) throws(FlashVIDError) -> Extent {
+        guard capacity >= count else {
+            throw .bufferTooSmall(buffer: "\(name)", expected: count, found: capacity)
+        }
+        return try Extent(
+            name, base, bytes: try Extent.bytes(count, type.size, of: name), alignment: type.size)
+    }
+
+    /// Integers that are no larger than a prompt is long, and its first position.
+    func write(_ values: some Sequence<Int>) {
+        // Sound: `extent(count:)` found room for them.
+        for (index, value) in values.enumerated() {
+            switch type {
+            case .int32:
+                base.storeBytes(of: Int32(truncatingIfNeeded: value), toByteOffset: index * 4, as: Int32.self)
+            case .int64:
+                base.storeBytes(of: Int64(value), toByteOffset: index * 8, as: Int64.self)
+            }
+        }
+    }
+}
+
+extension UnsafeMutablePointer {
+    /// The memory of a single number that a function gives.
+    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
+        try Extent(name, self, bytes: MemoryLayout<Pointee>.size, alignment: MemoryLayout<Pointee>.alignment)
+    }
+}

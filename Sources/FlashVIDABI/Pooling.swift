@@ -1,0 +1,44 @@
+public import CFlashVID
+import FlashVID
+
+extension GridPooling {
+    fileprivate init(_ pooling: flashvid_pooling) throws(Failure) {
+        switch Int(pooling) {
+        case Int(FLASHVID_POOLING_BILINEAR): self = .bilinear
+        case Int(FLASHVID_POOLING_AVERAGE): self = .average
+        case Int(FLASHVID_POOLING_MAX): self = .max
+        default: throw Failure(FLASHVID_INVALID_ARGUMENT, "no such pooling: \(pooling)")
+        }
+    }
+}
+
+@c @implementation
+public func flashvid_pooled_tokens(
+    _ pooling: flashvid_pooling, _ tokens_per_frame: Int64, _ count: UnsafeMutablePointer<Int64>!,
+    _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    report(message, message_capacity) { () throws(Failure) in
+        guard let count else { throw .null("count") }
+        let pooling = try GridPooling(pooling)
+        count.pointee = try translating { () throws(FlashVIDError) in
+            Int64(try pooling.tokenCount(ofTokens: Int(tokens_per_frame)))
+        }
+    }
+}
+
+@c @implementation
+public func flashvid_pool(
+    _ clip: UnsafePointer<flashvid_clip>!, _ pooling: flashvid_pooling, _ features: UnsafeMutablePointer<Float>!,
+    _ attention: UnsafeMutablePointer<Float>!, _ token_capacity: Int64, _ threads: Int32,
+    _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    report(message, message_capacity) { () throws(Failure) in
+        let view = try ClipView(reading: clip)
+        let pooling = try GridPooling(pooling)
+        let threads = try threadCount(threads)
+        try translating { () throws(FlashVIDError) in
+            try pooling.pool(
+                view, features: features, attention: attention, capacity: Int(token_capacity), threads: threads)
+        }
+    }
+}

@@ -118,7 +118,7 @@ static int is_text(const char *value, const char *text) {
     return strncmp(value, "\\\"", 2) == 0 && strncmp(value + 2, text, length) == 0 && value[2 + length] == '\\';
 }
 
-static flashvid_configuration golden_configuration(const tensor_file *file) {
+static inline flashvid_configuration golden_configuration(const tensor_file *file) {
     flashvid_configuration configuration;
     const char *selection = field(file, "selection");
     EXPECT(flashvid_configuration_init(&configuration, sizeof configuration) == FLASHVID_OK, "init");
@@ -146,7 +146,7 @@ static flashvid_configuration golden_configuration(const tensor_file *file) {
     return configuration;
 }
 
-static int64_t integer_at(const void *integers, flashvid_index type, int64_t place) {
+static inline int64_t integer_at(const void *integers, flashvid_index type, int64_t place) {
     return type == FLASHVID_INT32 ? ((const int32_t *)integers)[place] : ((const int64_t *)integers)[place];
 }
 

@@ -76,7 +76,7 @@ private func give(
         guard let count else { throw .null("count") }
         let values = try compute()
         try translating { () throws(FlashVIDError) in
-            try Extent.checkApart(room.extent(count: values.count), count.extent("count"))
+            try Extent.checkApart([room.extent(count: values.count), count.extent("count")])
         }
         room.write(values)
         count.pointee = Int64(values.count)
@@ -101,7 +101,7 @@ private func group(
         guard Int(capacity) >= groups.0 * groups.1 else {
             throw .bufferTooSmall(buffer: "scores", expected: groups.0 * groups.1, found: Int(capacity))
         }
-        try Extent.checkApart(source, others, Extent("scores", scores, bytes: bytes, alignment: 4))
+        try Extent.checkApart([source, others, Extent("scores", scores, bytes: bytes, alignment: 4)])
         let result = try PatchGroups.withFloats(attention, type, count: count.0 * count.1, compute)
         for (index, score) in result.enumerated() { scores[index] = score }
     }

@@ -131,10 +131,11 @@ public func flashvid_prompt_keep(
         let renumbered = given.renumbered == nil ? nil : try room("renumbered", given.renumbered, given.capacity)
         let visual = given.visual_places == nil ? nil : try room("visual_places", given.visual_places, row_count)
         let result = try translating { () throws(FlashVIDError) in
-            try Extent.checkApart(
+            try Extent.checkApart([
                 prompt.list, indices.extent, positions.extent(count: places), rows.extent(count: places),
                 renumbered?.extent(count: places) ?? Extent(), visual?.extent(count: indices.count) ?? Extent(),
-                Extent("kept", kept, bytes: given.struct_size, alignment: 8))
+                Extent("kept", kept, bytes: given.struct_size, alignment: 8),
+            ])
             return try prompt.layout.kept(indices: (0..<indices.count).map { indices[$0] })
         }
         if let renumbered {
@@ -157,12 +158,11 @@ public func flashvid_prompt_keep(
 
 /// What functions give that make a list: it, and how many integers it has.
 private func give(
-    _ values: [Int], to room: IndexRoom, _ count: UnsafeMutablePointer<Int64>, besides lists: Extent...
+    _ values: [Int], to room: IndexRoom, _ count: UnsafeMutablePointer<Int64>, besides first: Extent,
+    _ second: Extent = Extent()
 ) throws(Failure) {
     try translating { () throws(FlashVIDError) in
-        try Extent.checkApart(
-            lists.first ?? Extent(), lists.dropFirst().first ?? Extent(), room.extent(count: values.count),
-            count.extent("count"))
+        try Extent.checkApart([first, second, room.extent(count: values.count), count.extent("count")])
     }
     room.write(values)
     count.pointee = Int64(values.count)

@@ -117,8 +117,9 @@ public struct AttentionScorer: ~Copyable {
         guard capacity >= scores.count else {
             throw .bufferTooSmall(buffer: "scores", expected: scores.count, found: capacity)
         }
-        try Extent.checkApart(
-            queries, keys, places, Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4))
+        try Extent.checkApart([
+            queries, keys, places, Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4),
+        ])
     }
 
     /// Attention of a language model's last query to its keys, as the mean over heads: what pruning inside the model

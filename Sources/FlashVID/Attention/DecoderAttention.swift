@@ -89,9 +89,9 @@ struct DecoderAttention: @unchecked Sendable {
     /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything.
     func run(on pool: WorkerPool, in room: Room) -> FlashVIDError? {
         let keyCount = shape.keys
-        pool.run(shape.keyHeads) { worker, head in
-            let sums = room.headSums + head &* keyCount
-            room.isBroken[head] = !addUp(keyHead: head, into: sums, room.workers[worker])
+        pool.run(shape.keyHeads, with: Heads(pass: self, room: room)) { heads, worker, head in
+            heads.room.isBroken[head] = !heads.pass.addUp(
+                keyHead: head, into: heads.room.headSums + head &* heads.pass.shape.keys, heads.room.workers[worker])
         }
         for head in 0..<shape.keyHeads where room.isBroken[head] {
             return firstNotFinite(room.workers[0])
@@ -102,6 +102,11 @@ struct DecoderAttention: @unchecked Sendable {
             room.scores[key] = Float(total / Double(shape.heads))
         }
         return nil
+    }
+
+    private struct Heads {
+        let pass: DecoderAttention
+        let room: Room
     }
 
     /// Sums what the keys of a head receive from its group of queries. False where a number is not finite.

@@ -99,11 +99,11 @@ struct EncoderAttention: @unchecked Sendable {
         var first = 0
         while first < shape.frames {
             let frames = first..<min(first + room.waveFrames, shape.frames)
-            pool.run(frames.count * heads) { worker, task in
-                let (frame, head) = task.quotientAndRemainder(dividingBy: heads)
-                let sums = room.headSums + task &* columns
-                room.isBroken[task] = !addUp(
-                    frame: frames.lowerBound + frame, head: head, into: sums, room.workers[worker], room.blockRows)
+            pool.run(frames.count * heads, with: Wave(pass: self, room: room, first: first)) { wave, worker, task in
+                let (frame, head) = task.quotientAndRemainder(dividingBy: wave.pass.shape.heads)
+                wave.room.isBroken[task] = !wave.pass.addUp(
+                    frame: wave.first + frame, head: head, into: wave.room.headSums + task &* wave.pass.columns,
+                    wave.room.workers[worker], wave.room.blockRows)
             }
             for task in 0..<(frames.count * heads) where room.isBroken[task] {
                 return firstNotFinite(from: frames.lowerBound + task / heads, room)
@@ -120,6 +120,12 @@ struct EncoderAttention: @unchecked Sendable {
             first = frames.upperBound
         }
         return nil
+    }
+
+    private struct Wave {
+        let pass: EncoderAttention
+        let room: Room
+        let first: Int
     }
 
     /// Sums what the tokens of a frame receive in a head. False where a number is not finite.

@@ -61,9 +61,13 @@ struct HeadTensor: @unchecked Sendable {
         _ layout: AttentionLayout
     ) throws(FlashVIDError) {
         let (frames, heads, tokens, width) = (shape.frames, shape.heads, shape.tokens, shape.width)
-        for (name, value) in [("frames", frames), ("heads", heads), ("tokens", tokens), ("numbers a head", width)] {
-            guard value > 0 else { throw .empty(dimension: name, value: value) }
+        func check(_ value: Int, _ name: StaticString) throws(FlashVIDError) {
+            guard value > 0 else { throw .empty(dimension: "\(name)", value: value) }
         }
+        try check(frames, "frames")
+        try check(heads, "heads")
+        try check(tokens, "tokens")
+        try check(width, "numbers a head")
         func product(_ a: Int, _ b: Int) throws(FlashVIDError) -> Int {
             let (value, overflow) = a.multipliedReportingOverflow(by: b)
             guard !overflow else {
@@ -88,16 +92,17 @@ struct HeadTensor: @unchecked Sendable {
                 )
             }
         var extent = width
-        for (name, count, stride) in [
-            ("frames", frames, strides.frame), ("heads", heads, strides.head), ("tokens", tokens, strides.token),
-        ] {
+        func extend(_ count: Int, _ stride: Int, _ name: StaticString) throws(FlashVIDError) {
             guard stride >= width else {
-                throw .invalidStride(tensor: tensor, of: name, value: stride, expected: width)
+                throw .invalidStride(tensor: tensor, of: "\(name)", value: stride, expected: width)
             }
             let (sum, overflow) = extent.addingReportingOverflow(try product(count - 1, stride))
             guard !overflow else { throw .sizeOverflow("\(tensor.rawValue) with these strides") }
             extent = sum
         }
+        try extend(frames, strides.frame, "frames")
+        try extend(heads, strides.head, "heads")
+        try extend(tokens, strides.token, "tokens")
         guard strides.token < BLAS.maximumSide else {
             throw .sizeOverflow("a stride of \(strides.token) between tokens")
         }

@@ -87,11 +87,7 @@ struct Destination {
         extents[7] = try Extent("parents", buffers.parents, bytes: sources * size, alignment: size)
         extents[8] = try Extent(
             "segment lengths", buffers.segmentLengths, bytes: clip.frames * size, alignment: size)
-        for later in 1..<extents.count {
-            for earlier in 0..<later where extents[earlier].meets(extents[later]) {
-                throw .overlap("\(extents[earlier].name)", "\(extents[later].name)")
-            }
-        }
+        try Extent.checkApart(extents)
         self.extents = extents
     }
 }

@@ -152,9 +152,10 @@ extension GridPooling {
                 .attention, clip.attention, clip.attentionType, width: 1, clip.attentionFrameStride,
                 clip.attentionTokenStride, attention),
         ]
-        try Extent.checkApart(
+        try Extent.checkApart([
             passes[0]?.extent("features") ?? Extent(), passes[1]?.extent("attention") ?? Extent(),
-            room("pooled features", features, width: channels), room("pooled attention", attention, width: 1))
+            room("pooled features", features, width: channels), room("pooled attention", attention, width: 1),
+        ])
         let crew = try WorkerPool(sharing: frames, threads: threads)
         for pass in passes { try pass?.check(on: crew) }
         for pass in passes { try pass?.run(on: crew) }

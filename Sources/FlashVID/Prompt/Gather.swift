@@ -106,9 +106,10 @@ extension Gather {
         guard capacity >= written / elementSize else {
             throw .bufferTooSmall(buffer: "gathered values", expected: written / elementSize, found: capacity)
         }
-        try Extent.checkApart(
+        try Extent.checkApart([
             Extent("values", values, bytes: read, alignment: 1, isWritten: false), indices.extent,
-            Extent("gathered values", target, bytes: written, alignment: 1))
+            Extent("gathered values", target, bytes: written, alignment: 1),
+        ])
         try indices.check(0..<sizes[0], of: "index")
     }
 
@@ -126,14 +127,15 @@ extension Gather {
         guard capacity >= rows.count else {
             throw .bufferTooSmall(buffer: "embeddings", expected: rows.count, found: capacity)
         }
-        try Extent.checkApart(
+        try Extent.checkApart([
             rows.extent, positions?.extent ?? Extent(),
             Extent(
                 "text", text, bytes: try Extent.bytes(textCount, rowSize, of: "text"), alignment: 1, isWritten: false),
             Extent(
                 "tokens", tokens, bytes: try Extent.bytes(tokenCount, rowSize, of: "tokens"), alignment: 1,
                 isWritten: false),
-            Extent("embeddings", target, bytes: written, alignment: 1))
+            Extent("embeddings", target, bytes: written, alignment: 1),
+        ])
         for place in 0..<rows.count {
             let row = rows[place]
             guard row >= KeptPrompt.text, row < tokenCount else {

@@ -195,14 +195,10 @@ extension Compression {
         _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
         _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
     ) {
-        withUnsafePointer(to: Loop(compression: self, stage: stage, context: context, body: body)) { loop in
-            pool.run(tasks, on: loop) { loop, index, task in
-                let loop = loop.assumingMemoryBound(to: Loop<Context>.self)
-                let worker = loop.pointee.compression.workers[index]
-                loop.pointee.compression.charge(loop.pointee.stage, worker) {
-                    loop.pointee.body(loop.pointee.context, worker, task)
-                }
-            }
+        pool.run(tasks, with: Loop(compression: self, stage: stage, context: context, body: body)) {
+            loop, index, task in
+            let worker = loop.compression.workers[index]
+            loop.compression.charge(loop.stage, worker) { loop.body(loop.context, worker, task) }
         }
     }
 

@@ -69,12 +69,15 @@ package struct Extent {
     }
 
     /// The product of sizes, each at least 0, in bytes.
-    package static func bytes(_ sizes: Int..., of name: StaticString) throws(FlashVIDError) -> Int {
+    package static func bytes(
+        _ first: Int, _ second: Int, _ third: Int = 1, _ fourth: Int = 1, _ fifth: Int = 1, of name: StaticString
+    ) throws(FlashVIDError) -> Int {
+        let sizes: InlineArray<5, Int> = [first, second, third, fourth, fifth]
         var bytes = 1
-        for size in sizes {
-            let (product, overflow) = bytes.multipliedReportingOverflow(by: size)
+        for index in sizes.indices {
+            let (product, overflow) = bytes.multipliedReportingOverflow(by: sizes[index])
             guard !overflow else {
-                throw .sizeOverflow("\(name) of \(sizes.map(String.init).joined(separator: " x ")) bytes")
+                throw .sizeOverflow("\(name) of \(first) x \(second) x \(third) x \(fourth) x \(fifth) bytes")
             }
             bytes = product
         }
@@ -82,7 +85,9 @@ package struct Extent {
     }
 
     /// Throws ``FlashVIDError/overlap(_:_:)`` for the first two that share memory of which one is written.
-    package static func checkApart(_ extents: Extent...) throws(FlashVIDError) {
+    package static func checkApart<let count: Int>(
+        _ extents: InlineArray<count, Extent>
+    ) throws(FlashVIDError) {
         for later in extents.indices {
             for earlier in 0..<later where extents[earlier].meets(extents[later]) {
                 throw .overlap("\(extents[earlier].name)", "\(extents[later].name)")

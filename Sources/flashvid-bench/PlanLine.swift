@@ -40,6 +40,8 @@ struct PlanLine: FlatRow, Equatable {
     var compressMs: Double?
     var compressMinMs: Double?
     var compressMaxMs: Double?
+    /// Rate of an LLM's machine up to which compressing takes less time than it saves of this video's prefill.
+    var paysUpToTflopPerS: Double?
     /// What follows is about an LLM at this rate.
     var llmTflopPerS: Double
     /// Whether the rate is this machine's measured peak.
@@ -80,6 +82,7 @@ struct PlanLine: FlatRow, Equatable {
         case compressMs = "compress_ms"
         case compressMinMs = "compress_min_ms"
         case compressMaxMs = "compress_max_ms"
+        case paysUpToTflopPerS = "pays_up_to_tflop_per_s"
         case llmTflopPerS = "llm_tflop_per_s"
         case llmIsThisMachine = "llm_is_this_machine"
         case prefillS = "prefill_s"
@@ -108,6 +111,9 @@ extension PlanLine {
             workShare: row.workShare.rounded(places: 4), framesInContext: row.framesInContext,
             framesAtSameWork: row.framesAtSameWork, runs: times?.count ?? 0, compressMs: times?.median.milliseconds,
             compressMinMs: times?.min()?.milliseconds, compressMaxMs: times?.max()?.milliseconds,
+            paysUpToTflopPerS: times.map {
+                ((plan.rows[0].prefillWork - row.prefillWork) / $0.median * 1e-12).rounded(places: 2)
+            },
             llmTflopPerS: .nan, llmIsThisMachine: false, prefillS: .nan, totalS: .nan, speedup: .nan,
             paysFromFrames: nil)
     }
@@ -149,11 +155,12 @@ extension Table<PlanLine> {
             Column(title: "share", width: 7) { Format.percent($0.workShare) },
             Column(title: "frames in context", width: 17) { "\($0.framesInContext)" },
             Column(title: "at the same work", width: 16) { "\($0.framesAtSameWork)" },
-            Column(title: "ms to compress", width: 14) { $0.compressMs.map(Format.number) ?? "" },
+            Column(title: "compress ms", width: 11) { $0.compressMs.map(Format.number) ?? "" },
             Column(title: "min..max", width: 12) { line in
                 guard let least = line.compressMinMs, let most = line.compressMaxMs else { return "" }
                 return "\(Format.number(least))..\(Format.number(most))"
             },
+            Column(title: "pays to TFLOP/s", width: 15) { $0.paysUpToTflopPerS.map(Format.number) ?? "" },
         ])
     }
 

@@ -61,7 +61,9 @@ import ToolSupport
         #expect(plan.rows.map(\.retentionRatio) == [nil, 0.1, 0.25])
         let rate = try #require(LLMRate.list(peak: 1e11, threads: 2, [100]).last)
         let full = try PlanLine(plan.rows[0], of: plan, dtype: "f32", threads: 2, times: nil).with(rate, of: plan)
-        #expect(full.retention == nil && full.compressMs == nil && full.paysFromFrames == nil && full.runs == 0)
+        #expect(
+            full.retention == nil && full.compressMs == nil && full.paysUpToTflopPerS == nil
+                && full.paysFromFrames == nil && full.runs == 0)
         #expect(full.visualTokens == 6272 && full.promptLength == 6337)
         #expect(full.speedup > 0.999 && full.speedup < 1.001)
         let line = try PlanLine(plan.rows[1], of: plan, dtype: "f32", threads: 2, times: [0.06, 0.05, 0.09])
@@ -72,6 +74,11 @@ import ToolSupport
         #expect(abs(line.totalS - line.prefillS - 0.06) < 1e-9)
         #expect(abs(line.speedup - full.totalS / line.totalS) < 1e-3)
         #expect(line.paysFromFrames == 1)
+        let limit = try #require(line.paysUpToTflopPerS)
+        #expect(abs(limit - (full.prefillTflop - line.prefillTflop) / 0.06) < 0.1)
+        // At that rate nothing is gained and nothing lost.
+        let there = try line.with(LLMRate(tflopPerSecond: limit, heading: "", isMeasured: false), of: plan)
+        #expect(abs(there.speedup - 1) < 1e-3)
         // 10 s a frame pay on no machine of 100 TFLOP/s.
         let slow = try PlanLine(plan.rows[1], of: plan, dtype: "f32", threads: 2, times: [1e6]).with(rate, of: plan)
         #expect(slow.paysFromFrames == nil)

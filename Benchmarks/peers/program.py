@@ -29,10 +29,14 @@ def arguments(description: str) -> argparse.Namespace:
     options = parser.parse_args()
     if not options.check and not options.clip:
         parser.error("name a clip, or --check")
-    # Before the libraries are loaded, which read them once.
-    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(options.threads)
+    set_threads(options.threads)
     return options
+
+
+def set_threads(threads: int) -> None:
+    """Before the libraries are loaded, which read them once."""
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ[name] = str(threads)
 
 
 def read(path) -> tuple[dict, dict]:
@@ -86,11 +90,15 @@ def main(description: str, load) -> None:
     arrays, _ = read(options.clip)
     clip = prepare(arrays["features"]), prepare(arrays["attention"])
     settings = options.retention, options.selection, options.minimum_segments
-    # One pass for every line on standard input, as `flashvid-bench --step` does it.
-    print("ready", len(compress(*clip, *settings)[1]), flush=True)
+    take_turns(lambda: len(compress(*clip, *settings)[1]))
+
+
+def take_turns(make_pass) -> None:
+    """One pass for every line on standard input, as `flashvid-bench --step` does it; a pass returns its number of rows."""
+    print("ready", make_pass(), flush=True)
     for _ in sys.stdin:
         start = time.perf_counter()
-        compress(*clip, *settings)
+        make_pass()
         print(time.perf_counter() - start, flush=True)
 
 

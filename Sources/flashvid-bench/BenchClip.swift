@@ -56,10 +56,7 @@ final class BenchClip {
         guard type != .float32, let target = halves.baseAddress else { return }
         let size = clip.shape.tokensPerFrame * clip.shape.channels
         pool.run(clip.shape.frames) { _, frame in
-            for index in (frame * size)..<((frame + 1) * size) {
-                target[index] =
-                    type == .float16 ? Float16(values[index]).bitPattern : BFloat16(values[index]).bitPattern
-            }
+            Halves.round(values + frame * size, as: type, count: size, into: target + frame * size)
         }
     }
 
@@ -76,11 +73,7 @@ final class BenchClip {
             try clip.file.withBytes(of: Clip.features) {
                 UnsafeMutableRawBufferPointer(halves).copyMemory(from: $0)
             }
-            for index in floats.indices {
-                floats[index] =
-                    type == .float16
-                    ? Float(Float16(bitPattern: halves[index])) : Float(BFloat16(bitPattern: halves[index]))
-            }
+            Halves.widen(halves, as: type, into: floats)
         }
     }
 

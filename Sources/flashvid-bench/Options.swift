@@ -50,6 +50,9 @@ struct Bench: ParsableCommand {
             over the engine's time, "of peak" is their share of the SGEMM peak measured at the start. "memory" is the \
             peak of the first call beyond what was resident before it, the result included.
 
+            --attention measures the scores of queries and keys in the same way, and --plan says what compressing \
+            makes of a model's prompt, beside the time that it takes here.
+
             Benchmarks/README.md in the repository has the formulas and the keys of --json.
 
             The exit code is 2 for bad arguments and bad input, 1 where the machine refuses, each with one line on \
@@ -59,6 +62,8 @@ struct Bench: ParsableCommand {
 
     @OptionGroup(title: "Clip") var input: Input
     @OptionGroup(title: "Configuration") var method: Method
+    @OptionGroup(title: "Attention") var attention: Attention
+    @OptionGroup(title: "Plan") var planning: Planning
     @OptionGroup(title: "Measuring") var measuring: Measuring
     @OptionGroup(title: "Output") var output: Output
 
@@ -94,8 +99,11 @@ struct Bench: ParsableCommand {
 
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("Shares of the tokens to keep, each in (0, 1].", valueName: "shares"))
-        var retention: List<Double> = List([0.10, 0.15, 0.20, 0.25])
+            help: ArgumentHelp(
+                "Shares of the tokens to keep, each in (0, 1]. (default: 0.1,0.15,0.2,0.25)", valueName: "shares"))
+        var retention: List<Double>?
+
+        var retentions: [Double] { retention?.elements ?? [0.10, 0.15, 0.20, 0.25] }
 
         @Flag(help: "The semantics of the authors' released program.")
         var published = false
@@ -200,17 +208,25 @@ extension Bench {
         guard (1...Self.maximumClips).contains(measuring.clips) else {
             throw Failure(input: "--clips is \(measuring.clips); expected 1 to \(Self.maximumClips)")
         }
+        switch try mode() {
+        case .clips: try checkClips()
+        case .attention(let shapes): try checkAttention(shapes)
+        case .plan(let models): try checkPlan(models)
+        }
+        _ = try threadCounts()
+        for path in [output.json, output.csv].compactMap({ $0 }) { try TextFile.check(path) }
+    }
+
+    private func checkClips() throws {
         let subjects = try subjects()
         for subject in subjects {
-            for retention in method.retention.elements { _ = try configuration(subject, retention: retention) }
+            for retention in method.retentions { _ = try configuration(subject, retention: retention) }
         }
         if input.write != nil, subjects.count != 1 {
             throw Failure(input: "--write saves one clip; name its --preset or one --shape")
         }
-        if measuring.step, subjects.count != 1 || method.retention.elements.count != 1 || measuring.clips != 1 {
+        if measuring.step, subjects.count != 1 || method.retentions.count != 1 || measuring.clips != 1 {
             throw Failure(input: "--step takes one clip, one retention and no --clips")
         }
-        _ = try threadCounts()
-        for path in [output.json, output.csv].compactMap({ $0 }) { try TextFile.check(path) }
     }
 }

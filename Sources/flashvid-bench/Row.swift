@@ -118,9 +118,9 @@ extension Row {
 
 extension Double {
     /// In milliseconds, to the microsecond.
-    fileprivate var milliseconds: Double { (self * 1e3).rounded(places: 3) }
+    var milliseconds: Double { (self * 1e3).rounded(places: 3) }
 
-    fileprivate func rounded(places: Int) -> Double {
+    func rounded(places: Int) -> Double {
         let scale = [1, 1e1, 1e2, 1e3, 1e4][places]
         return (self * scale).rounded() / scale
     }

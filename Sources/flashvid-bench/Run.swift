@@ -14,6 +14,14 @@ extension Bench {
     /// Measures what the options say, and shows every row as soon as it is there.
     func measure() throws {
         try check()
+        switch try mode() {
+        case .clips: try measureClips()
+        case .attention(let shapes): try measureAttention(shapes)
+        case .plan(let models): try showPlan(models)
+        }
+    }
+
+    private func measureClips() throws {
         let threads = try threadCounts()
         let subjects = try subjects()
         if let path = input.write { return try write(subjects[0], to: path) }
@@ -21,17 +29,7 @@ extension Bench {
         // A bad file is told before anything else.
         let loaded = input.input == nil ? nil : try clip(subjects[0])
 
-        var machine = Machine(
-            coresUsed: min(threads.max() ?? 1, WorkerPool.availableCores), clip: input.input ?? SyntheticClip.recipe,
-            seed: input.input == nil ? input.seed : nil)
-        var peaks: [Int: Double] = [:]
-        for count in threads {
-            let peak = measuredPeak(threads: count)
-            peaks[count] = peak
-            machine.peakGflops["\(count)"] = (peak * 1e-8).rounded() / 10
-        }
-        try show(machine.summary)
-
+        let (machine, peaks) = try showMachine(threads, recipe: SyntheticClip.recipe)
         var rows: [Row] = []
         for subject in subjects {
             let first = try loaded ?? clip(subject)
@@ -40,7 +38,7 @@ extension Bench {
             for count in threads {
                 try show("\n" + title(subject, first, threads: count) + "\n" + Table.rows.header)
                 var measured: [Row] = []
-                for retention in method.retention.elements {
+                for retention in method.retentions {
                     let row = try row(subject, clips, retention: retention, threads: count, peak: peaks[count] ?? .nan)
                     try show(Table.rows.text(of: row))
                     measured.append(row)
@@ -51,10 +49,29 @@ extension Bench {
                 rows += measured
             }
         }
+        try save(rows, machine, csv: CSV.text(rows))
+    }
+
+    /// Measures what the machine can do, and shows it as the head of the report.
+    func showMachine(_ threads: [Int], recipe: String) throws -> (Machine, peaks: [Int: Double]) {
+        var machine = Machine(
+            coresUsed: min(threads.max() ?? 1, WorkerPool.availableCores), clip: input.input ?? recipe,
+            seed: input.input == nil ? input.seed : nil)
+        var peaks: [Int: Double] = [:]
+        for count in threads {
+            let peak = measuredPeak(threads: count)
+            peaks[count] = peak
+            machine.peakGflops["\(count)"] = (peak * 1e-8).rounded() / 10
+        }
+        try show(machine.summary)
+        return (machine, peaks)
+    }
+
+    func save(_ rows: [some Encodable], _ machine: Machine, csv: String) throws {
         if let path = output.json {
             try TextFile.write(try JSON.text(Results(machine: machine, rows: rows), indented: true) + "\n", to: path)
         }
-        if let path = output.csv { try TextFile.write(CSV.text(rows), to: path) }
+        if let path = output.csv { try TextFile.write(csv, to: path) }
     }
 
     private func row(
@@ -75,9 +92,12 @@ extension Bench {
     func clip(_ subject: Subject) throws -> BenchClip {
         guard let shape = subject.shape else { return try BenchClip(contentsOf: input.input ?? "") }
         return try BenchClip(
-            SyntheticClip(shape: shape, seed: input.seed), as: (input.dtype ?? .f32).elementType.scalarType ?? .float32,
+            SyntheticClip(shape: shape, seed: input.seed), as: scalarType,
             pool: WorkerPool(threads: WorkerPool.availableCores))
     }
+
+    /// Of what is generated.
+    var scalarType: ScalarType { (input.dtype ?? .f32).elementType.scalarType ?? .float32 }
 
     private func write(_ subject: Subject, to path: String) throws {
         // Found out now and not after the work.
@@ -89,12 +109,14 @@ extension Bench {
         let shape = clip.shape
         var parts = [
             subject.preset?.rawValue ?? "default", "\(shape.frames) x \(shape.tokensPerFrame) x \(shape.channels)",
-            Row.name(clip.type), threads == 1 ? "1 thread" : "\(threads) threads",
+            Row.name(clip.type), Self.name(threads: threads),
         ]
         if semantics != "default" { parts.append(semantics) }
         if measuring.clips > 1 { parts.append("\(measuring.clips) clips in flight") }
         return parts.joined(separator: ", ")
     }
+
+    static func name(threads: Int) -> String { threads == 1 ? "1 thread" : "\(threads) threads" }
 
     func show(_ text: String) throws {
         guard let code = StandardStream.output.write(text) else { return }

@@ -5,11 +5,14 @@ import FlashVID
 extension Bench {
     func step(_ clip: BenchClip, _ subject: Subject, threads: Int) throws {
         let flight = try Flight(
-            [clip], try configuration(subject, retention: method.retention.elements[0]), threads: threads)
+            [clip], try configuration(subject, retention: method.retentions[0]), threads: threads)
         _ = try flight.compress()
-        try show("ready \(flight.lanes[0].video.count)\n")
-        while readLine() != nil {
-            try show("\(try flight.compress())\n")
-        }
+        try step(flight.lanes[0].video.count) { try flight.compress() }
+    }
+
+    /// `pass` makes one pass and returns its seconds.
+    func step(_ rows: Int, pass: () throws -> Double) throws {
+        try show("ready \(rows)\n")
+        while readLine() != nil { try show("\(try pass())\n") }
     }
 }

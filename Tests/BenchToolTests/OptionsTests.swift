@@ -19,7 +19,7 @@ import ToolSupport
                 ClipShape(frames: 16, tokensPerFrame: 391, channels: 3584),
                 ClipShape(frames: 16, tokensPerFrame: 1024, channels: 4096),
             ])
-        #expect(bench.method.retention.elements == [0.10, 0.15, 0.20, 0.25])
+        #expect(bench.method.retentions == [0.10, 0.15, 0.20, 0.25])
         #expect(try bench.threadCounts() == [WorkerPool.availableCores])
         #expect(bench.semantics == "default")
     }
@@ -35,7 +35,7 @@ import ToolSupport
                 Bench.Subject(
                     preset: .qwen25VL, shape: ClipShape(frames: 5, tokensPerFrame: 6, channels: 7)),
             ])
-        #expect(bench.method.retention.elements == [0.5, 1])
+        #expect(bench.method.retentions == [0.5, 1])
         #expect(try bench.threadCounts() == [1, 2])
         let configuration = try bench.configuration(try bench.subjects()[0], retention: 0.5)
         #expect(configuration == .preset(.qwen25VL, retentionRatio: 0.5))

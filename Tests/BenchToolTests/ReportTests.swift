@@ -38,7 +38,7 @@ import ToolSupport
         #expect(Lane.share(threads: 5, among: 2) == [3, 2])
     }
 
-    @Test(arguments: [Table.rows, Table.stages]) func table(_ table: Table) {
+    @Test(arguments: [Table<Row>.rows, Table<Row>.stages]) func table(_ table: Table<Row>) {
         let header = table.header
         let line = table.text(of: Self.row)
         #expect(header.count == line.count)
@@ -47,18 +47,18 @@ import ToolSupport
     }
 
     @Test func tableShowsWhatWasMeasured() {
-        let cells = Table.rows.text(of: Self.row).split(whereSeparator: \.isWhitespace).map(String.init)
+        let cells = Table<Row>.rows.text(of: Self.row).split(whereSeparator: \.isWhitespace).map(String.init)
         #expect(
             cells == [
                 "0.1", "10816", "→", "1408", "50.5", "49.0..1235", "1267", "214178", "366", "91.0", "%", "48.0", "1.05",
                 "28.0",
             ])
-        let stages = Table.stages.text(of: Self.row).split(whereSeparator: \.isWhitespace).map(String.init)
+        let stages = Table<Row>.stages.text(of: Self.row).split(whereSeparator: \.isWhitespace).map(String.init)
         #expect(stages.prefix(4) == ["0.1", "1.00", "(12.5", "%)"])
         #expect(stages.last == "12")
         var unknown = Self.row
         unknown.extraBytes = nil
-        #expect(Table.rows.text(of: unknown).hasSuffix("?\n"))
+        #expect(Table<Row>.rows.text(of: unknown).hasSuffix("?\n"))
     }
 
     @Test func json() throws {

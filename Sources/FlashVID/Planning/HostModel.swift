@@ -27,14 +27,17 @@ public struct HostModel: Sendable, Hashable {
         self.overheadPerVideo = overheadPerVideo
     }
 
-    // Dimensions as in the models' published config.json; frames and tokens as in spec 11.
+    // Dimensions as in the models' published config.json (`hidden_size`, `intermediate_size`, `num_hidden_layers`,
+    // `num_attention_heads`, `num_key_value_heads`, `max_position_embeddings`); frames and tokens as in spec 11.
 
     /// 32 frames of 14 x 14 tokens, one newline; Qwen2-7B.
     public static let llavaOneVision7B = HostModel(
         name: "llava-onevision-7b", model: .llavaOneVision, language: qwen2With(contextLength: 32_768), frames: 32,
         tokensPerFrame: 196, overheadPerVideo: 1)
 
-    /// 64 frames of 13 x 13 tokens, a newline each; Qwen2-7B.
+    /// 64 frames of 13 x 13 tokens, a newline each; Qwen2-7B. That is the compressed video's layout. The model's own
+    /// (`mm_newline_position` "grid") ends each row of the grid with one, 182 positions a frame instead of the 170 counted
+    /// here, so that the saving is a little more than a plan says.
     public static let llavaVideo7B = HostModel(
         name: "llava-video-7b", model: .llavaVideo, language: qwen2With(contextLength: 32_768), frames: 64,
         tokensPerFrame: 169, overheadPerFrame: 1)
@@ -44,13 +47,15 @@ public struct HostModel: Sendable, Hashable {
         name: "qwen2.5-vl-7b", model: .qwen25VL, language: qwen2With(contextLength: 128_000), frames: 16,
         tokensPerFrame: 391, overheadPerVideo: 2)
 
-    /// 32 frames in pairs of 32 x 32 tokens, each with two marks and a timestamp of some 6 tokens; Qwen3-8B.
+    /// 32 frames in pairs of 32 x 32 tokens; Qwen3-8B. Beside its tokens a pair takes 9 positions: the model's processor
+    /// writes `<12.5 seconds>`, 7 tokens since each digit is one, and a mark before and behind the tokens. Before 10 s it
+    /// is one position less, from 100 s on one more.
     public static let qwen3VL8B = HostModel(
         name: "qwen3-vl-8b", model: .qwen3VL,
         language: LanguageModel(
             layers: 36, width: 4096, feedForwardWidth: 12_288, heads: 32, keyValueHeads: 8, headWidth: 128,
             contextLength: 262_144),
-        frames: 16, tokensPerFrame: 1024, overheadPerFrame: 8)
+        frames: 16, tokensPerFrame: 1024, overheadPerFrame: 9)
 
     /// The models that have a preset.
     public static let all = [llavaOneVision7B, llavaVideo7B, qwen25VL7B, qwen3VL8B]
@@ -119,7 +124,10 @@ extension HostModel {
         let frames = frames ?? self.frames
         let pruning = pruning ?? InnerPruning(model)
         let full = try work(frames: frames, nil, textTokens, pruning)
-        let configuration = try configuration(retentionRatio, pruning)
+        var configuration: Configuration?
+        if let retentionRatio {
+            configuration = try self.configuration(retentionRatio: retentionRatio, pruning: pruning)
+        }
         let budget = ContextBudget(
             positions: language.contextLength, tokensPerFrame: tokensPerFrame, overheadPerFrame: overheadPerFrame,
             otherPositions: try total(textTokens, overheadPerVideo))
@@ -161,7 +169,7 @@ extension HostModel {
                 field: "work a second", value: "\(workPerSecond)", expected: "a finite number above 0")
         }
         let pruning = pruning ?? InnerPruning(model)
-        let configuration = try configuration(retentionRatio, pruning)
+        let configuration = try configuration(retentionRatio: retentionRatio, pruning: pruning)
         // What a frame saves rises with their number, since attention does, and what it costs does not.
         let loses = try largest(upTo: 1_000_000) { count throws(FlashVIDError) in
             let without = try work(frames: count, nil, textTokens, pruning)
@@ -172,11 +180,14 @@ extension HostModel {
         return loses < 1_000_000 ? loses + 1 : nil
     }
 
-    /// The authors' configuration at a ratio, expanded by what pruning pays back.
-    private func configuration(_ ratio: Double?, _ pruning: InnerPruning) throws(FlashVIDError) -> Configuration? {
-        guard let ratio else { return nil }
-        var configuration = Configuration.preset(model, retentionRatio: ratio)
-        configuration.expansion = try pruning.expansion(layers: language.layers)
+    /// The authors' configuration at a ratio, expanded by what pruning pays back: what a plan counts with.
+    ///
+    /// Throws what ``InnerPruning/expansion(forAverage:layers:)`` and ``Configuration/validate()`` do.
+    public func configuration(
+        retentionRatio: Double, pruning: InnerPruning? = nil
+    ) throws(FlashVIDError) -> Configuration {
+        var configuration = Configuration.preset(model, retentionRatio: retentionRatio)
+        configuration.expansion = try (pruning ?? InnerPruning(model)).expansion(layers: language.layers)
         try configuration.validate()
         return configuration
     }

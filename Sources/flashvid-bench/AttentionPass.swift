@@ -1,0 +1,85 @@
+import FlashVID
+
+/// Queries and keys, the scorer that works on them, and its floor.
+final class AttentionPass {
+    let input: AttentionInput
+    /// [F, N], of the last pass.
+    let scores: UnsafeMutableBufferPointer<Float>
+    private var scorer: AttentionScorer
+    private let pool: WorkerPool
+    /// [N, N] for every thread.
+    private let products: [UnsafeMutablePointer<Float>]
+
+    init(_ input: AttentionInput, threads: Int) throws {
+        self.input = input
+        scorer = try AttentionScorer(threads: threads)
+        pool = WorkerPool(threads: threads)
+        scores = .allocate(capacity: input.shape.frames * input.shape.tokens)
+        let side = input.shape.tokens
+        products = (0..<threads).map { _ in .allocate(capacity: side * side) }
+    }
+
+    deinit {
+        scores.deallocate()
+        for product in products { product.deallocate() }
+    }
+
+    /// Of the floor's products: 2·F·H·N²·E.
+    var flops: Double {
+        let shape = input.shape
+        return 2 * Double(shape.frames) * Double(shape.heads) * Double(shape.tokens) * Double(shape.tokens)
+            * Double(shape.width)
+    }
+
+    /// Scores once; the seconds of it.
+    func score() throws(FlashVIDError) -> Double {
+        let start = ContinuousClock.now
+        if let queries = input.queries.baseAddress, let keys = input.keys.baseAddress, let scores = scores.baseAddress {
+            try scorer.scores(
+                queries: HeadView(queries, of: input.type, .headsFirst),
+                keys: HeadView(keys, of: input.type, .headsFirst),
+                shape: input.shape, reading: AttentionReading(), into: scores, capacity: self.scores.count)
+        }
+        return seconds(since: start)
+    }
+
+    /// The products Q·Kᵀ of every frame and head and nothing else: with the engine's library and threads, one product a
+    /// thread, heads in parallel.
+    func runFloor() -> Double {
+        let shape = input.shape
+        let size = shape.tokens * shape.width
+        let start = ContinuousClock.now
+        guard let queries = input.floats[0].baseAddress, let keys = input.floats[1].baseAddress else { return .nan }
+        BLAS.withSingleThreadedProducts {
+            pool.run(shape.frames * shape.heads) { worker, task in
+                let (query, key) = (queries + task * size, keys + task * size)
+                BLAS.products(
+                    MatrixView(base: query, rows: shape.tokens, columns: shape.width, stride: shape.width),
+                    MatrixView(base: key, rows: shape.tokens, columns: shape.width, stride: shape.width),
+                    into: products[worker])
+            }
+        }
+        return seconds(since: start)
+    }
+}
+
+/// Times of scoring and of its floor, in alternation.
+struct AttentionMeasurement {
+    var times: [Double] = []
+    var floors: [Double] = []
+    /// Peak of the first call on a fresh scorer beyond what was resident; nil where the system does not tell.
+    var extraBytes: Int?
+
+    init(of pass: AttentionPass, _ repetitions: Repetitions) throws {
+        extraBytes = try ResidentMemory.peak { _ = try pass.score() }
+        for run in 0..<repetitions.warmup {
+            _ = pass.runFloor()
+            if run > 0 { _ = try pass.score() }
+        }
+        let start = ContinuousClock.now
+        repeat {
+            floors.append(pass.runFloor())
+            times.append(try pass.score())
+        } while !repetitions.isEnough(times.count, after: seconds(since: start))
+    }
+}

@@ -119,7 +119,8 @@ extension GridPooling {
         capacity: Int, threads: Int?
     ) throws(FlashVIDError) {
         let (frames, tokens, channels) = (clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels)
-        guard tokens > 0 else { throw .empty(dimension: "tokens", value: tokens) }
+        // A clip is what the engine takes as one.
+        _ = try Clip(layout: clip)
         let grid = try Self.grid(ofTokens: tokens)
         try check(frames: frames, grid: grid, channels: channels)
         let side = side(ofGrid: grid)

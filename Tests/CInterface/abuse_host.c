@@ -1016,9 +1016,9 @@ static void groups(void) {
         MEETS(name, void *, state.name.gathered, own, state.values.bytes, read);              \
         MEETS(name, void *, state.name.gathered, own, state.list.bytes, (items) * 8);         \
         /* Byte by byte. */                                                                   \
-        BAD(name, state.name.gathered = state.values.bytes - (own) + 1, FLASHVID_OVERLAP);    \
-        BAD(name, state.name.gathered = state.values.bytes + (read)-1, FLASHVID_OVERLAP);     \
-        BAD(name, state.name.gathered = state.list.bytes + (items) * 8 - 1, FLASHVID_OVERLAP); \
+        BAD(name, state.name.gathered = (char *)(uintptr_t)state.values.bytes - (own) + 1, FLASHVID_OVERLAP);    \
+        BAD(name, state.name.gathered = (char *)(uintptr_t)state.values.bytes + (read)-1, FLASHVID_OVERLAP);     \
+        BAD(name, state.name.gathered = (char *)(uintptr_t)state.list.bytes + (items) * 8 - 1, FLASHVID_OVERLAP); \
         BAD(name, state.name.values = (void *)(uintptr_t)-2, FLASHVID_SIZE_OVERFLOW);         \
         BAD(name, state.name.indices = END, FLASHVID_SIZE_OVERFLOW);                          \
         BAD(name, state.name.gathered = (void *)(uintptr_t)-2, FLASHVID_SIZE_OVERFLOW);       \

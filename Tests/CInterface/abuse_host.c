@@ -838,6 +838,9 @@ static void pooling(void) {
     MEETS(pool, float *, state.pool.attention, CLIP_FRAMES * POOLED * 4, state.features.bytes, features);
     MEETS(pool, float *, state.pool.attention, CLIP_FRAMES * POOLED * 4, state.attention.bytes, attention);
     MEETS(pool, float *, state.pool.attention, CLIP_FRAMES * POOLED * 4, state.first.bytes, CLIP_FRAMES * POOLED * CHANNELS * 4);
+    /* Also where one of the two is not pooled. */
+    BAD(pool, (state.pool.features = NULL, state.pool.attention = state.features.floats), FLASHVID_OVERLAP);
+    BAD(pool, (state.pool.attention = NULL, state.pool.features = state.attention.floats), FLASHVID_OVERLAP);
     BAD(pool, state.clip.features = END, FLASHVID_SIZE_OVERFLOW);
     BAD(pool, state.clip.attention = END, FLASHVID_SIZE_OVERFLOW);
     BAD(pool, state.pool.features = (float *)END, FLASHVID_SIZE_OVERFLOW);

@@ -63,7 +63,7 @@ public enum VisualTokenPruning {
         }
         let view = try TensorView(
             .attention, attention, type, frames: 1, tokens: count, width: 1, frameStride: nil, tokenStride: stride)
-        let source = try Extent("attention", attention, bytes: view.byteCount, alignment: type.size, isWritten: false)
+        let source = try view.extent("attention")
         let target = try Extent("kept tokens", kept, bytes: wanted * indexType.size, alignment: indexType.size)
         try Extent.checkApart(source, target, others)
         for token in 0..<count where !view.value(frame: 0, token: token).isFinite {

@@ -40,7 +40,7 @@ public func flashvid_scorer_create(
     _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
-        guard let scorer else { throw .null("scorer") }
+        let scorer = try place(scorer, "scorer")
         let threads = try threadCount(threads)
         let engine: AttentionScorer
         do throws(FlashVIDError) {
@@ -109,13 +109,13 @@ public func flashvid_scorer_last_query(
 ) -> flashvid_status {
     ScorerHandle.call(scorer) { engine, _ throws(Failure) in
         let given = try flashvid_decoder_attention(reading: attention)
-        guard let scores else { throw .null("scores") }
         try checkReserved(given.reserved, of: flashvid_decoder_attention.name)
         // The heads of the one query stand where tokens do elsewhere.
         let query = try HeadView(
             "queries", given.query, given.query_type, frame: 0, head: 0, token: given.query_head_stride)
         let keys = try HeadView(
             "keys", given.keys, given.key_type, frame: 0, head: given.key_head_stride, token: given.key_stride)
+        _ = try IndexType(given.index_type)
         var places: IndexList?
         if given.places != nil || given.place_count != 0 {
             places = try IndexList("places", given.places, count: given.place_count, as: given.index_type)

@@ -11,7 +11,7 @@ public func flashvid_compressor_create(
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
         let configuration = try Configuration(reading: configuration)
-        guard let compressor else { throw .null("compressor") }
+        let compressor = try place(compressor, "compressor")
         let threads = try threadCount(threads)
         let engine: Compressor
         do throws(FlashVIDError) {
@@ -74,6 +74,11 @@ public func flashvid_compressor_compress_batch(
         guard count <= 1 << 24 else { throw Failure(FLASHVID_INVALID_ARGUMENT, "a batch of \(count) clips") }
         guard let clips else { throw .null("clips") }
         guard let outputs else { throw .null("outputs") }
+        try translating { () throws(FlashVIDError) in
+            _ = try clips.extent("clips")
+            _ = try outputs.extent("outputs")
+            _ = try statuses?.extent("statuses")
+        }
         if let statuses {
             for place in 0..<count { statuses[place] = flashvid_status(FLASHVID_NOT_TRIED) }
         }

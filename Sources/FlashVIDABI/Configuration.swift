@@ -172,7 +172,7 @@ public func flashvid_output_token_count(
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
         let configuration = try Configuration(reading: configuration)
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: Int(tokens_per_frame)))
         }

@@ -10,10 +10,11 @@ public func flashvid_gather(
     report(message, message_capacity) { () throws(Failure) in
         let length = try FlashVIDABI.count(length, of: "rows a plane")
         let indices = try IndexList("indices", indices, count: count, as: index_type)
+        let size = try bytes(row_size, of: "a row")
         let (source, target) = try buffers(values, gathered, length, indices.count)
         try translating { () throws(FlashVIDError) in
             try Gather.rows(
-                source, planes: Int(planes), length: length, rowSize: row_size, indices: indices, into: target,
+                source, planes: Int(planes), length: length, rowSize: size, indices: indices, into: target,
                 capacity: Int(capacity))
         }
     }
@@ -28,10 +29,11 @@ public func flashvid_gather_pairs(
     report(message, message_capacity) { () throws(Failure) in
         let length = try FlashVIDABI.count(length, of: "positions a plane")
         let indices = try IndexList("indices", indices, count: count, as: index_type)
+        let size = try bytes(element_size, of: "an element")
         let (source, target) = try buffers(values, gathered, length, indices.count)
         try translating { () throws(FlashVIDError) in
             try Gather.pairs(
-                source, planes: Int(planes), length: length, elementSize: element_size, indices: indices,
+                source, planes: Int(planes), length: length, elementSize: size, indices: indices,
                 into: target, capacity: Int(capacity))
         }
     }
@@ -60,6 +62,7 @@ public func flashvid_prompt_embeddings(
         if positions != nil { list = try IndexList("positions", positions, count: count, as: index_type) }
         let textCount = try FlashVIDABI.count(text_count, of: "rows of text")
         let tokenCount = try FlashVIDABI.count(row_count, of: "rows of tokens")
+        let size = try bytes(row_size, of: "a row")
         guard let text = try present(text, "text", ifAny: textCount),
             let tokens = try present(tokens, "tokens", ifAny: tokenCount),
             let target = try present(embeddings, "embeddings", ifAny: rows.count)
@@ -67,7 +70,7 @@ public func flashvid_prompt_embeddings(
         try translating { () throws(FlashVIDError) in
             try Gather.embeddings(
                 rows: rows, positions: list, text: text, textCount: textCount, tokens: tokens, tokenCount: tokenCount,
-                rowSize: row_size, into: UnsafeMutableRawPointer(mutating: target), capacity: Int(capacity))
+                rowSize: size, into: UnsafeMutableRawPointer(mutating: target), capacity: Int(capacity))
         }
     }
 }

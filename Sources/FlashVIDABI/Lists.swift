@@ -21,8 +21,25 @@ extension IndexList {
     /// Its integers. No more than a prompt can have, so that there is memory for them.
     func integers(of name: StaticString, atMost most: Int = 2 * PromptLayout.maximumLength) throws(Failure) -> [Int] {
         guard count <= most else { throw Failure(FLASHVID_SIZE_OVERFLOW, "\(count) \(name) are too many") }
+        try translating { () throws(FlashVIDError) in try Memory.check((count, 8), of: name) }
         return (0..<count).map { self[$0] }
     }
+}
+
+/// Where a single number or handle goes.
+func place<Value>(_ pointer: UnsafeMutablePointer<Value>?, _ name: StaticString) throws(Failure)
+    -> UnsafeMutablePointer<Value>
+{
+    guard let pointer else { throw .null(name) }
+    _ = try translating { () throws(FlashVIDError) in try pointer.extent(name) }
+    return pointer
+}
+
+/// A size in bytes, which the caller gives as a `size_t`.
+func bytes(_ size: Int, of name: StaticString) throws(Failure) -> Int {
+    // What exceeds half of the address space is negative here.
+    guard size >= 0 else { throw Failure(FLASHVID_SIZE_OVERFLOW, "\(name) of \(UInt(bitPattern: size)) bytes") }
+    return size
 }
 
 /// A pointer that may be NULL where there is nothing behind it.
@@ -33,17 +50,16 @@ func present(_ base: UnsafeRawPointer?, _ name: StaticString, ifAny count: Int) 
     return UnsafeRawPointer(bitPattern: 64)
 }
 
-/// Room of the caller's for integers.
+/// Room of the caller's for integers; there need not be any where none are written.
 struct IndexRoom {
     let name: StaticString
-    let base: UnsafeMutableRawPointer
+    let base: UnsafeMutableRawPointer?
     let type: IndexType
     let capacity: Int
 
     init(
         _ name: StaticString, _ base: UnsafeMutableRawPointer?, capacity: Int64, as type: flashvid_index
     ) throws(Failure) {
-        guard let base else { throw .null(name) }
         self.name = name
         self.base = base
         self.type = try IndexType(type)
@@ -52,6 +68,7 @@ struct IndexRoom {
 
     /// The part that `count` integers take. Throws where there is no room for them.
     func extent(count: Int) throws(FlashVIDError) -> Extent {
+        guard base != nil || count == 0 else { throw .missingBuffer("\(name)") }
         guard capacity >= count else {
             throw .bufferTooSmall(buffer: "\(name)", expected: count, found: capacity)
         }
@@ -61,6 +78,7 @@ struct IndexRoom {
 
     /// Integers that are no larger than a prompt is long, and its first position.
     func write(_ values: some Sequence<Int>) {
+        guard let base else { return }
         // Sound: `extent(count:)` found room for them.
         for (index, value) in values.enumerated() {
             switch type {
@@ -73,8 +91,15 @@ struct IndexRoom {
     }
 }
 
+extension UnsafePointer {
+    /// The first item of a list of the caller's.
+    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
+        try UnsafeMutablePointer(mutating: self).extent(name)
+    }
+}
+
 extension UnsafeMutablePointer {
-    /// The memory of a single number that a function gives.
+    /// The memory of a single number that a function gives, or of the first of a list.
     func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
         try Extent(name, self, bytes: MemoryLayout<Pointee>.size, alignment: MemoryLayout<Pointee>.alignment)
     }

@@ -17,6 +17,14 @@ extension PatchGrid {
     }
 }
 
+extension PatchGrid {
+    /// Asks for the memory of two orders.
+    fileprivate func checkMemory() throws(FlashVIDError) {
+        let grid = try tokenGrid()
+        try Memory.check((grid.rows * grid.columns, 2 * 8), of: "order")
+    }
+}
+
 @c @implementation
 public func flashvid_patch_grid_preset(
     _ grid: UnsafeMutablePointer<flashvid_patch_grid>!, _ struct_size: Int, _ model: flashvid_model, _ rows: Int64,
@@ -51,7 +59,10 @@ public func flashvid_patch_grid_reading_order(
 ) -> flashvid_status {
     give(order, index_type, capacity, count, message, message_capacity) { () throws(Failure) in
         let grid = try PatchGrid(reading: grid)
-        return try translating { () throws(FlashVIDError) in try grid.readingOrder() }
+        return try translating { () throws(FlashVIDError) in
+            try grid.checkMemory()
+            return try grid.readingOrder()
+        }
     }
 }
 
@@ -63,7 +74,10 @@ public func flashvid_patch_grid_encoder_order(
 ) -> flashvid_status {
     give(order, index_type, capacity, count, message, message_capacity) { () throws(Failure) in
         let grid = try PatchGrid(reading: grid)
-        return try translating { () throws(FlashVIDError) in try grid.encoderOrder() }
+        return try translating { () throws(FlashVIDError) in
+            try grid.checkMemory()
+            return try grid.encoderOrder()
+        }
     }
 }
 
@@ -73,7 +87,7 @@ private func give(
 ) -> flashvid_status {
     report(message, messageCapacity) { () throws(Failure) in
         let room = try IndexRoom("order", order, capacity: capacity, as: type)
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         let values = try compute()
         try translating { () throws(FlashVIDError) in
             try Extent.checkApart([room.extent(count: values.count), count.extent("count")])
@@ -102,6 +116,9 @@ private func group(
             throw .bufferTooSmall(buffer: "scores", expected: groups.0 * groups.1, found: Int(capacity))
         }
         try Extent.checkApart([source, others, Extent("scores", scores, bytes: bytes, alignment: 4)])
+        // The scores in float32, their means, the order that the means take over the clip, and they in that order.
+        try Memory.check(
+            (type == .float32 ? 0 : count.0 * count.1, 4), (groups.0 * groups.1, 4 + 8 + 4), of: "scores")
         let result = try PatchGroups.withFloats(attention, type, count: count.0 * count.1, compute)
         for (index, score) in result.enumerated() { scores[index] = score }
     }
@@ -120,6 +137,7 @@ public func flashvid_patch_grid_attention(
             guard frames > 0 else { throw .empty(dimension: "frames", value: Int(frames)) }
             return side.rows * side.columns
         }
+        try translating { () throws(FlashVIDError) in try grid.checkMemory() }
         try group(
             attention, type, count: (Int(frames), grid.rows * grid.columns), into: scores, capacity,
             groups: (Int(frames), tokens)
@@ -148,6 +166,7 @@ public func flashvid_group_attention(
             _ = try Extent.bytes(frames, patches, 8, of: "attention")
         }
         let groups = patches / size
+        _ = try IndexType(index_type)
         var list: IndexList?
         if order != nil || order_count != 0 {
             let given = try IndexList("order", order, count: order_count, as: index_type)
@@ -161,7 +180,15 @@ public func flashvid_group_attention(
             besides: list?.extent ?? Extent()
         ) { attention throws(FlashVIDError) in
             try PatchGroups.attention(
-                attention, frames: frames, group: size, order: list.map { list in (0..<list.count).map { list[$0] } })
+                attention, frames: frames, group: size, order: try list?.checkedIntegers())
         }
+    }
+}
+
+extension IndexList {
+    /// Its integers, and room for a mark for each; where there is no memory for them, an error.
+    fileprivate func checkedIntegers() throws(FlashVIDError) -> [Int] {
+        try Memory.check((count, 8 + 1), of: "order")
+        return (0..<count).map { self[$0] }
     }
 }

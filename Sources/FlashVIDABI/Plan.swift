@@ -68,7 +68,7 @@ private func give<Number>(
     _ capacity: Int, _ compute: () throws(Failure) -> Number
 ) -> flashvid_status {
     report(message, capacity) { () throws(Failure) in
-        guard let number else { throw .null(name) }
+        let number = try place(number, name)
         number.pointee = try compute()
     }
 }

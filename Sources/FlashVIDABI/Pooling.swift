@@ -18,7 +18,7 @@ public func flashvid_pooled_tokens(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         let pooling = try GridPooling(pooling)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try pooling.tokenCount(ofTokens: Int(tokens_per_frame)))

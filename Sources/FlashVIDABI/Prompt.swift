@@ -56,6 +56,8 @@ private struct Prompt {
         do throws(FlashVIDError) {
             // The lists are as long as these say.
             try PromptLayout.check(length: length, frames: frames, tokensPerFrame: tokensPerFrame)
+            // Positions of the video, found one by one where tokens tell, and those that go, or starts of frames.
+            try Memory.check((length, 3 * 8), of: "positions")
             if let starts = prompt.frame_starts {
                 list = try Extent("frame_starts", starts, bytes: frames * 8, alignment: 8, isWritten: false)
                 layout = try PromptLayout(
@@ -104,7 +106,7 @@ public func flashvid_prompt_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         let rows = try FlashVIDABI.count(row_count, of: "rows")
         count.pointee = Int64(try Prompt(reading: prompt).placeCount(rows: rows))
     }
@@ -136,6 +138,8 @@ public func flashvid_prompt_keep(
                 renumbered?.extent(count: places) ?? Extent(), visual?.extent(count: indices.count) ?? Extent(),
                 Extent("kept", kept, bytes: given.struct_size, alignment: 8),
             ])
+            // Indices, positions and rows, positions without gaps, and places of rows, found one by one.
+            try Memory.check((indices.count, 3 * 8), (places, 3 * 8), of: "positions")
             return try prompt.layout.kept(indices: (0..<indices.count).map { indices[$0] })
         }
         if let renumbered {
@@ -178,7 +182,7 @@ public func flashvid_prompt_prune(
         let rows = try IndexList("rows", rows, count: count, as: index_type)
         let kept = try IndexList("kept", kept, count: kept_count, as: index_type)
         let room = try IndexRoom("places", places, capacity: capacity, as: index_type)
-        guard let place_count else { throw .null("place_count") }
+        let place_count = try place(place_count, "place_count")
         guard kept.count <= rows.count else {
             throw Failure(FLASHVID_INVALID_ARGUMENT, "\(kept.count) kept tokens of \(rows.count) places")
         }
@@ -188,7 +192,8 @@ public func flashvid_prompt_prune(
         }
         let keeping = try kept.integers(of: "kept")
         let result = try translating { () throws(FlashVIDError) in
-            try KeptPrompt.places(ofRows: values, keeping: keeping)
+            try Memory.check((values.count, 8), of: "places")
+            return try KeptPrompt.places(ofRows: values, keeping: keeping)
         }
         try give(result, to: room, place_count, besides: rows.extent, kept.extent)
     }
@@ -203,11 +208,15 @@ public func flashvid_video_rows(
     report(message, message_capacity) { () throws(Failure) in
         let indices = try IndexList("indices", indices, count: row_count, as: index_type)
         let room = try IndexRoom("rows", rows, capacity: capacity, as: index_type)
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         let newlines = try PromptLayout.Newlines(newlines, columns: tokens_per_frame)
+        try translating { () throws(FlashVIDError) in
+            try VideoSequence.check(rows: indices.count, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame))
+        }
         let values = try indices.integers(of: "indices")
         let result = try translating { () throws(FlashVIDError) in
-            try VideoSequence(
+            try Memory.check((values.count, 2 * 8), (Int(frames), 8), of: "rows")
+            return try VideoSequence(
                 indices: values, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame), newlines: newlines)
         }
         try give(result.rows, to: room, count, besides: indices.extent)

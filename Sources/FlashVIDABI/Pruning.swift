@@ -7,7 +7,7 @@ public func flashvid_pruned_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try VisualTokenPruning.keptCount(of: Int(tokens), ratio: ratio))
         }
@@ -23,14 +23,14 @@ public func flashvid_prune(
     report(message, message_capacity) { () throws(Failure) in
         guard let attention else { throw .null("attention") }
         guard let kept else { throw .null("kept") }
-        guard let count else { throw .null("count") }
+        let count = try place(count, "count")
         let type = try ScalarType(type, of: "attention")
         let indexType = try IndexType(index_type)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(
                 try VisualTokenPruning.keep(
                     attention, of: type, count: Int(tokens), stride: stride == 0 ? nil : Int(stride), ratio: ratio,
-                    into: kept, as: indexType, capacity: Int(capacity)))
+                    into: kept, as: indexType, capacity: Int(capacity), besides: try count.extent("count")))
         }
     }
 }

@@ -11,7 +11,7 @@ public func flashvid_stream_create(
 ) -> flashvid_status {
     report(message, message_capacity) { () throws(Failure) in
         let configuration = try Configuration(reading: configuration)
-        guard let stream else { throw .null("stream") }
+        let stream = try place(stream, "stream")
         let threads = try threadCount(threads)
         let type = try ScalarType(type, of: "features")
         let engine: VideoStream
@@ -43,6 +43,7 @@ public func flashvid_stream_push(
     _ taken: UnsafeMutablePointer<Int64>!
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
+        let taken = taken == nil ? nil : try place(taken, "taken")
         var count = 0
         defer { taken?.pointee = Int64(count) }
         let view = try ClipView(reading: clip)
@@ -64,7 +65,7 @@ public func flashvid_stream_segment_frames(
     _ stream: OpaquePointer!, _ frames: UnsafeMutablePointer<Int64>!
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
-        guard let frames else { throw .null("frames") }
+        let frames = try place(frames, "frames")
         frames.pointee = Int64(engine.closedFrames)
     }
 }

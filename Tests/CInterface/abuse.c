@@ -20,7 +20,8 @@ static flashvid_configuration configuration;
 static flashvid_compressor *compressor;
 static flashvid_stream *stream;
 static char message[512];
-static int calls = 0;
+
+#include "abuse.h"
 
 /* A call that would succeed. */
 static void prepare(void) {
@@ -51,18 +52,6 @@ static void prepare(void) {
     state.output.first_frame = -79;
 }
 
-static void expect(flashvid_status found, flashvid_status wanted, const char *what, int line) {
-    calls += 1;
-    if (found != wanted) {
-        failures += 1;
-        fprintf(stderr, "line %d: %s: %s for %s\n", line, what, flashvid_status_name(found), flashvid_status_name(wanted));
-    }
-    if (memcmp(&state, &before, sizeof state) != 0) {
-        failures += 1;
-        fprintf(stderr, "line %d: %s: something was written\n", line, what);
-    }
-}
-
 /* Compresses the state as it stands. */
 #define COMPRESS(wanted, what)                                                                              \
     do {                                                                                                    \
@@ -79,12 +68,6 @@ static void expect(flashvid_status found, flashvid_status wanted, const char *wh
         prepare();          \
         change;             \
         COMPRESS(wanted, #change); \
-    } while (0)
-
-#define CALL(call, wanted)                      \
-    do {                                        \
-        memcpy(&before, &state, sizeof state);  \
-        expect(call, wanted, #call, __LINE__);  \
     } while (0)
 
 static void structs(void) {

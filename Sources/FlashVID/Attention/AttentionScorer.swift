@@ -157,10 +157,12 @@ public struct AttentionScorer: ~Copyable {
     /// error `scores` is as it was.
     package mutating func lastQueryScores(
         query: HeadView, keys: HeadView, shape: GroupedAttentionShape, scale: Double?, places: IndexList?,
-        into scores: UnsafeMutablePointer<Float>, capacity: Int
+        into scores: UnsafeMutablePointer<Float>?, capacity: Int
     ) throws(FlashVIDError) {
         let pass = try DecoderAttention(query: query, keys: keys, shape, scale)
-        let target = UnsafeMutableBufferPointer(start: scores, count: places?.count ?? shape.keys)
+        let wanted = places?.count ?? shape.keys
+        guard scores != nil || wanted == 0 else { throw .missingBuffer("scores") }
+        let target = UnsafeMutableBufferPointer(start: scores, count: wanted)
         try Self.check(
             target, capacity: capacity, pass.query.extent("queries"), pass.keys.extent("keys"),
             places?.extent ?? Extent())
@@ -169,7 +171,7 @@ public struct AttentionScorer: ~Copyable {
         if let places {
             for place in 0..<places.count { target[place] = all[places[place]] }
         } else {
-            scores.update(from: all, count: shape.keys)
+            scores?.update(from: all, count: shape.keys)
         }
     }
 

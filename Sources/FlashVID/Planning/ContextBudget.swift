@@ -43,8 +43,8 @@ public struct ContextBudget: Sendable, Hashable {
         let perFrame = room / frames - overheadPerFrame - roundedUp
         guard perFrame > 0 else {
             throw .impossiblePlan(
-                "\(frames) frames of at least \(1 + roundedUp + overheadPerFrame) positions do not fit in the \(room) "
-                    + "left for the video")
+                "\(frames) frames of at least \(1 + roundedUp) positions and \(overheadPerFrame) others do not fit in the "
+                    + "\(room) left for the video")
         }
         func fits(_ ratio: Double) throws(FlashVIDError) -> Bool {
             var configuration = configuration

@@ -119,7 +119,8 @@ extension GridPooling {
         capacity: Int, threads: Int?
     ) throws(FlashVIDError) {
         let (frames, tokens, channels) = (clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels)
-        guard tokens > 0 else { throw .empty(dimension: "tokens", value: tokens) }
+        // A clip is what the engine takes as one, and lends all of it.
+        let lent = try Clip(layout: clip)
         let grid = try Self.grid(ofTokens: tokens)
         try check(frames: frames, grid: grid, channels: channels)
         let side = side(ofGrid: grid)
@@ -153,7 +154,7 @@ extension GridPooling {
                 clip.attentionTokenStride, attention),
         ]
         try Extent.checkApart([
-            passes[0]?.extent("features") ?? Extent(), passes[1]?.extent("attention") ?? Extent(),
+            lent.features.extent("features"), lent.lentAttention?.extent("attention") ?? Extent(),
             room("pooled features", features, width: channels), room("pooled attention", attention, width: 1),
         ])
         let crew = try WorkerPool(sharing: frames, threads: threads)

@@ -27,10 +27,6 @@ struct PoolingPass: @unchecked Sendable {
         side = pooling.side(ofGrid: grid)
     }
 
-    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
-        try Extent(name, source.base, bytes: source.byteCount, alignment: source.type.size, isWritten: false)
-    }
-
     /// Whether all numbers that are read are finite, before anything is written.
     func check(on crew: WorkerPool) throws(FlashVIDError) {
         try forEachFrame(on: crew) { pass, frame, rows in

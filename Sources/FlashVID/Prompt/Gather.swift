@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// Rows by their indices, in any type of number: DeepStack features, hidden states, keys and values of a cache.
 public enum Gather {
     /// Rows of a matrix.
@@ -27,13 +19,9 @@ public enum Gather {
             throw .outOfRange(of: "row", at: place, value: index, range: 0..<count)
         }
         let (size, overflow) = indices.count.multipliedReportingOverflow(by: width)
-        let (bytes, bytesOverflow) = size.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-        guard !overflow, !bytesOverflow else { throw .sizeOverflow("\(indices.count) rows of \(width)") }
-        if size > values.count {
-            // Repeated rows can ask for any size, and an array that cannot be had ends the process.
-            guard let room = malloc(bytes) else { throw .outOfMemory(bytes: bytes) }
-            free(room)
-        }
+        guard !overflow else { throw .sizeOverflow("\(indices.count) rows of \(width)") }
+        // Repeated rows can ask for any size.
+        try Memory.check((size, MemoryLayout<Element>.stride), of: "gathered rows")
         return [Element](unsafeUninitializedCapacity: size) { target, initialised in
             // Sound: rows lie within `values`, as just checked, and the target holds one for every index.
             values.withUnsafeBufferPointer { values in
@@ -65,6 +53,8 @@ extension Gather {
         into target: UnsafeMutableRawPointer, capacity: Int
     ) throws(FlashVIDError) {
         try check(values, target, planes, [length, rowSize], [indices.count, rowSize], indices, capacity)
+        // Planes of nothing can be any number.
+        guard indices.count > 0 else { return }
         for plane in 0..<planes {
             let source = values + plane &* length &* rowSize
             let target = target + plane &* indices.count &* rowSize
@@ -82,6 +72,7 @@ extension Gather {
         let count = indices.count
         try check(
             values, target, planes, [length, length, elementSize], [count, count, elementSize], indices, capacity)
+        guard count > 0 else { return }
         for plane in 0..<planes {
             for query in 0..<count {
                 let source = values + (plane &* length &+ indices[query]) &* length &* elementSize
@@ -99,7 +90,8 @@ extension Gather {
         _ gathered: [Int], _ indices: IndexList, _ capacity: Int
     ) throws(FlashVIDError) {
         guard planes > 0 else { throw .empty(dimension: "planes", value: planes) }
-        guard let elementSize = sizes.last, elementSize > 0 else { throw .empty(dimension: "bytes a row", value: 0) }
+        let elementSize = sizes[sizes.count - 1]
+        guard elementSize > 0 else { throw .empty(dimension: "bytes a row", value: elementSize) }
         var (read, written) = (planes, planes)
         for size in sizes { read = try Extent.bytes(read, size, of: "values") }
         for size in gathered { written = try Extent.bytes(written, size, of: "gathered values") }

@@ -24,17 +24,14 @@ public struct VideoSequence: Sendable, Hashable {
     /// - Parameter indices: [K] the source token, `frame * N + token`, of each row; ascending.
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above
-    /// ``PromptLayout/maximumLength``, ``FlashVIDError/outOfRange(of:at:value:range:)`` or
+    /// ``PromptLayout/maximumLength``, ``FlashVIDError/countMismatch(of:expected:found:)`` for more than F·(N + 1) indices,
+    /// the most that any semantics give, ``FlashVIDError/outOfRange(of:at:value:range:)`` or
     /// ``FlashVIDError/notAscending(_:at:)``. O(K + F).
     public init(
         indices: [Int], frames: Int, tokensPerFrame: Int, newlines: PromptLayout.Newlines
     ) throws(FlashVIDError) {
-        guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
-        guard tokensPerFrame > 0 else { throw .empty(dimension: "tokens per frame", value: tokensPerFrame) }
-        let (tokens, overflow) = frames.multipliedReportingOverflow(by: tokensPerFrame)
-        guard !overflow, tokens <= PromptLayout.maximumLength else {
-            throw .sizeOverflow("\(frames) frames of \(tokensPerFrame) tokens")
-        }
+        try Self.check(rows: indices.count, frames: frames, tokensPerFrame: tokensPerFrame)
+        let tokens = frames * tokensPerFrame
         for (row, index) in indices.enumerated() {
             guard index >= 0, index < tokens else {
                 throw .outOfRange(of: "index", at: row, value: index, range: 0..<tokens)
@@ -59,6 +56,18 @@ public struct VideoSequence: Sendable, Hashable {
                 rows.append(Self.newline)
             }
             self.rows = rows
+        }
+    }
+
+    package static func check(rows: Int, frames: Int, tokensPerFrame: Int) throws(FlashVIDError) {
+        guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
+        guard tokensPerFrame > 0 else { throw .empty(dimension: "tokens per frame", value: tokensPerFrame) }
+        let (tokens, overflow) = frames.multipliedReportingOverflow(by: tokensPerFrame)
+        guard !overflow, tokens <= PromptLayout.maximumLength else {
+            throw .sizeOverflow("\(frames) frames of \(tokensPerFrame) tokens")
+        }
+        guard rows <= tokens + frames else {
+            throw .countMismatch(of: "indices", expected: tokens, found: rows)
         }
     }
 

@@ -49,11 +49,11 @@ public enum VisualTokenPruning {
         return kept
     }
 
-    /// The same from and into memory that the caller lends; `stride` counts elements. Returns how many were kept. On an
-    /// error nothing was written.
+    /// The same from and into memory that the caller lends, which does not meet `others`; `stride` counts elements. Returns
+    /// how many were kept. On an error nothing was written.
     package static func keep(
         _ attention: UnsafeRawPointer?, of type: ScalarType, count: Int, stride: Int?, ratio: Double,
-        into kept: UnsafeMutableRawPointer?, as indexType: IndexType, capacity: Int
+        into kept: UnsafeMutableRawPointer?, as indexType: IndexType, capacity: Int, besides others: Extent = Extent()
     ) throws(FlashVIDError) -> Int {
         let wanted = try keptCount(of: count, ratio: ratio)
         guard let attention else { throw .missingBuffer("attention") }
@@ -63,9 +63,9 @@ public enum VisualTokenPruning {
         }
         let view = try TensorView(
             .attention, attention, type, frames: 1, tokens: count, width: 1, frameStride: nil, tokenStride: stride)
-        let source = try Extent("attention", attention, bytes: view.byteCount, alignment: type.size, isWritten: false)
+        let source = try view.extent("attention")
         let target = try Extent("kept tokens", kept, bytes: wanted * indexType.size, alignment: indexType.size)
-        guard !source.meets(target) else { throw .overlap("attention", "kept tokens") }
+        try Extent.checkApart([source, target, others])
         for token in 0..<count where !view.value(frame: 0, token: token).isFinite {
             throw .notFinite(tensor: .attention, frame: 0, token: token, channel: 0)
         }

@@ -71,6 +71,11 @@ struct TensorView {
         byteCount = bytes.partialValue
     }
 
+    /// The memory that it is read from.
+    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
+        try Extent(name, base, bytes: byteCount, alignment: type.size, isWritten: false)
+    }
+
     @inline(__always)
     func address(frame: Int, token: Int) -> UnsafeRawPointer {
         base + (frame &* frameStride &+ token &* tokenStride) &* type.size

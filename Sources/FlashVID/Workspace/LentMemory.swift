@@ -1,3 +1,35 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Memory for arrays whose size the caller names.
+package enum Memory {
+    /// Below this, memory that cannot be had ends the process anyway.
+    private static let worthAsking = 1 << 20
+
+    /// Asks for a block and gives it back, since an array that cannot be had ends the process.
+    ///
+    /// Throws ``FlashVIDError/outOfMemory(bytes:)`` or ``FlashVIDError/sizeOverflow(_:)``.
+    package static func check(_ sizes: (count: Int, bytes: Int)..., of name: StaticString) throws(FlashVIDError) {
+        var total = 0
+        for size in sizes {
+            let (sum, overflow) = total.addingReportingOverflow(
+                try Extent.bytes(size.count, size.bytes, of: name))
+            guard !overflow else { throw .sizeOverflow("\(name)") }
+            total = sum
+        }
+        guard total >= worthAsking else { return }
+        // Not malloc, since the optimiser takes one whose memory nobody uses for granted.
+        let room = mmap(nil, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0)
+        guard let room, room != UnsafeMutableRawPointer(bitPattern: -1) else { throw .outOfMemory(bytes: total) }
+        munmap(room, total)
+    }
+}
+
 /// The integers in which a caller wants indices.
 package enum IndexType: Sendable, Hashable, CaseIterable {
     case int32
@@ -64,8 +96,9 @@ package struct Extent {
         self.end = end.partialValue
     }
 
+    /// Whether they share a byte of which one is written. What is empty shares none, wherever it lies.
     func meets(_ other: Extent) -> Bool {
-        (isWritten || other.isWritten) && start < other.end && other.start < end
+        (isWritten || other.isWritten) && max(start, other.start) < min(end, other.end)
     }
 
     /// The product of sizes, each at least 0, in bytes.

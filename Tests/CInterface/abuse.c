@@ -568,6 +568,35 @@ static void pruning(void) {
     state.attention[4] = -INFINITY;
     CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, kept, 0, 10, &count, NULL, 0), FLASHVID_NOT_FINITE);
     EXPECT(count == -5, "count was written");
+    /* The number of those that are kept lies apart from them and from what is read. */
+    {
+        int64_t *const inside = (int64_t *)kept + 4;
+        int offset;
+        prepare();
+        CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, kept, 0, 10, inside, NULL, 0), FLASHVID_OVERLAP);
+        CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, kept, 0, 10, (int64_t *)(void *)(state.block.bytes + 8192), NULL, 0),
+             FLASHVID_OVERLAP);
+        for (offset = 1; offset < 8; offset += 1) {
+            int64_t *const odd = (int64_t *)(void *)(state.block.bytes + 16384 + offset);
+            CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, kept, 0, 10, odd, NULL, 0), FLASHVID_MISALIGNED);
+            CALL(flashvid_pruned_count(10, 0.5, odd, NULL, 0), FLASHVID_MISALIGNED);
+            CALL(flashvid_output_token_count(&configuration, 4, 5, odd, NULL, 0), FLASHVID_MISALIGNED);
+            CALL(flashvid_stream_segment_frames(stream, odd), FLASHVID_MISALIGNED);
+            CALL(flashvid_stream_push(stream, &state.clip, 0, odd), FLASHVID_MISALIGNED);
+            CALL(flashvid_compressor_create(&configuration, 1, (flashvid_compressor **)(void *)odd, NULL, 0), FLASHVID_MISALIGNED);
+            CALL(flashvid_stream_create(&configuration, 4, 5, 0, 1, (flashvid_stream **)(void *)odd, NULL, 0), FLASHVID_MISALIGNED);
+            CALL(flashvid_compressor_compress_batch(compressor, (const flashvid_clip **)(void *)odd,
+                                                    (flashvid_output **)(void *)state.block.bytes, 1, NULL),
+                 FLASHVID_MISALIGNED);
+            CALL(flashvid_compressor_compress_batch(compressor, (const flashvid_clip **)(void *)state.block.bytes,
+                                                    (flashvid_output **)(void *)odd, 1, NULL),
+                 FLASHVID_MISALIGNED);
+        }
+        CALL(flashvid_compressor_compress_batch(compressor, (const flashvid_clip **)(void *)state.block.bytes,
+                                                (flashvid_output **)(void *)state.block.bytes, 1,
+                                                (flashvid_status *)(void *)(state.block.bytes + 1026)),
+             FLASHVID_MISALIGNED);
+    }
 }
 
 int main(void) {

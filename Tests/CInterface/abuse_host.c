@@ -1370,6 +1370,9 @@ static void budgets(void) {
     CONTEXT(frames);
     BAD(frames, state.configuration.retention_ratio = 0, FLASHVID_INVALID_CONFIGURATION);
     BAD(frames, state.frames.frames = NULL, FLASHVID_NULL_POINTER);
+    /* A budget that underflows: frames that take nothing. */
+    BAD(frames, (state.configuration.retention_ratio = state.configuration.expansion = 1e-200, state.context.overhead_per_frame = 0),
+        FLASHVID_IMPOSSIBLE);
     MISALIGNED(frames, int64_t *, state.frames.frames, 8);
     BAD(frames, state.context.overhead_per_frame = INT64_MAX, FLASHVID_SIZE_OVERFLOW);
     BAD(frames, (state.frames.configuration = NULL, state.context.tokens_per_frame = 1000), FLASHVID_IMPOSSIBLE);

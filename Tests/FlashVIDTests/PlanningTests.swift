@@ -248,8 +248,14 @@ struct PlanningTests {
         }
         let small = ContextBudget(positions: 100, tokensPerFrame: 196)
         #expect(ratio(small, 100, configuration) == nil)
+        // A retention that underflows, and an overhead that no text may overflow with.
+        var nothing = configuration
+        (nothing.retentionRatio, nothing.expansion) = (1e-200, 1e-200)
         guard case .impossiblePlan = ratio(small, 101, configuration),
-            case .impossiblePlan = ratio(small, .max, configuration)
+            case .impossiblePlan = ratio(small, .max, configuration),
+            case .impossiblePlan = ratio(
+                ContextBudget(positions: 100, tokensPerFrame: 196, overheadPerFrame: .max), 1, configuration),
+            case .impossiblePlan = frames(small, nothing)
         else {
             Issue.record("101 frames in 100 positions")
             return

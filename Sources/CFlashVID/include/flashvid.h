@@ -29,7 +29,7 @@
  * BLAS.        While a call runs, OpenBLAS is set to one thread for the whole process, since the library runs its products
  *              on its own threads; the host's setting is put back when the last call ends.
  * Strides.     Count elements, not bytes; 0 is the compact layout. Channels of a token lie side by side.
- * Alignment.   A buffer starts at a multiple of its elements' size.
+ * Alignment.   A buffer starts at a multiple of its elements' size; so does where a single number or a handle goes.
  * Overlap.     A buffer that is written shares no byte, gaps between rows included, with any other buffer of the call.
  *              Buffers that are read may overlap.
  * Structs.     Begin with their size, which the caller sets (to sizeof) or an _init function. They only ever grow at the

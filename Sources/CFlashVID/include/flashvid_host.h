@@ -68,8 +68,8 @@ typedef struct flashvid_encoder_attention {
     int64_t tokens;
     /* Numbers a head. */
     int64_t width;
-    /* Elements from a frame, head or token to the next, each at least `width`; 0: the compact layout. For
-       [frames, tokens, heads, width] the head's is `width` and the token's heads * width. */
+    /* Elements from a frame, head or token to the next, each at least `width`; 0: the compact layout. That of a dimension
+       of 1 is not looked at. For [frames, tokens, heads, width] the head's is `width` and the token's heads * width. */
     int64_t query_frame_stride;
     int64_t query_head_stride;
     int64_t query_token_stride;
@@ -118,7 +118,8 @@ typedef struct flashvid_decoder_attention {
     int64_t key_head_stride;
     int64_t key_stride;
     double scale;
-    /* [place_count] the keys whose scores are wanted, in any order; NULL with a place_count of 0: all. */
+    /* [place_count] the keys whose scores are wanted, in any order and as often as wanted; NULL with a place_count of 0:
+       all. */
     const void *places;
     int64_t place_count;
     flashvid_index index_type;
@@ -157,7 +158,8 @@ FLASHVID_API flashvid_status flashvid_pooled_tokens(
 /*
  * Pools a clip, features and attention alike: `features` has room for [token_capacity, channels] and `attention` for
  * [token_capacity] numbers, frames * flashvid_pooled_tokens at least; either may be NULL. `threads` as for a compressor.
- * What is not read, an odd last row and column, may hold anything. O(frames * tokens_per_frame * channels).
+ * What is not read, an odd last row and column, may hold anything, and attention may be negative here.
+ * O(frames * tokens_per_frame * channels).
  * Errors: those of a clip and of flashvid_pooled_tokens; FLASHVID_BUFFER_TOO_SMALL, FLASHVID_OVERLAP,
  * FLASHVID_NOT_FINITE, FLASHVID_OUT_OF_MEMORY.
  */
@@ -197,7 +199,8 @@ FLASHVID_API flashvid_status flashvid_patch_grid_preset(
  * The place in the encoder's order of each token in reading order: gathering by it restores reading order. Writes
  * rows * columns / merge_size^2 integers to `order`, room for `capacity`; how many goes to *count. O(rows * columns).
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_ARGUMENT,
- * FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_MISALIGNED, FLASHVID_OVERLAP.
+ * FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_MISALIGNED, FLASHVID_OVERLAP,
+ * FLASHVID_OUT_OF_MEMORY.
  */
 FLASHVID_API flashvid_status flashvid_patch_grid_reading_order(
     const flashvid_patch_grid *grid, void *order, flashvid_index index_type, int64_t capacity, int64_t *count,
@@ -306,7 +309,7 @@ FLASHVID_API flashvid_status flashvid_prompt_preset(
  * Places of the prompt that is left with row_count rows of the compressed video, to *count.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_ARGUMENT,
  * FLASHVID_INVALID_SHAPE (the video does not fit in the prompt, or the rows not in the video), FLASHVID_SIZE_OVERFLOW,
- * FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_ORDER.
+ * FLASHVID_MISALIGNED, FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_ORDER, FLASHVID_OUT_OF_MEMORY.
  */
 FLASHVID_API flashvid_status flashvid_prompt_count(
     const flashvid_prompt *prompt, int64_t row_count, int64_t *count, char *message, size_t message_capacity);
@@ -332,8 +335,9 @@ typedef struct flashvid_kept_prompt {
 
 /*
  * What stays of a prompt when its video is compressed: all text, and for each row the position of its source token.
- * `indices` are those of flashvid_output. Integers of `index_type`, read and written. O(length).
- * Errors: those of flashvid_prompt_count; FLASHVID_BUFFER_TOO_SMALL, FLASHVID_MISALIGNED, FLASHVID_OVERLAP.
+ * `indices` are those of flashvid_output; equal ones, which the published semantics give, are places of one position.
+ * Integers of `index_type`, read and written. O(length).
+ * Errors: those of flashvid_prompt_count; FLASHVID_BUFFER_TOO_SMALL, FLASHVID_OVERLAP.
  */
 FLASHVID_API flashvid_status flashvid_prompt_keep(
     const flashvid_prompt *prompt, const void *indices, flashvid_index index_type, int64_t row_count,
@@ -344,8 +348,9 @@ FLASHVID_API flashvid_status flashvid_prompt_keep(
  * tokens that stay as flashvid_prune gives them. The places that stay go to `places`, room for `capacity`, ascending; how
  * many to *place_count. Gather positions, rows, hidden states, masks and caches by them; the new rows serve to prune again.
  * O(count).
- * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT, FLASHVID_SIZE_OVERFLOW, FLASHVID_OUT_OF_RANGE,
- * FLASHVID_INVALID_ORDER, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_MISALIGNED, FLASHVID_OVERLAP.
+ * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT, FLASHVID_SIZE_OVERFLOW (above 2^25 places),
+ * FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_ORDER, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_MISALIGNED, FLASHVID_OVERLAP,
+ * FLASHVID_OUT_OF_MEMORY.
  */
 FLASHVID_API flashvid_status flashvid_prompt_prune(
     const void *rows, int64_t count, const void *kept, int64_t kept_count, flashvid_index index_type, void *places,
@@ -354,8 +359,8 @@ FLASHVID_API flashvid_status flashvid_prompt_prune(
 /*
  * What stands in place of LLaVA's one video token: the numbers of the rows, and -1 for a newline embedding, in order, to
  * `rows`, room for `capacity`; how many to *count. A newline by frame stands also behind a frame without rows, and newlines
- * by grid row become newlines by frame. O(row_count + frames).
- * Errors: as flashvid_prompt_prune, FLASHVID_INVALID_SHAPE.
+ * by grid row become newlines by frame. A video has at most 2^24 tokens. O(row_count + frames).
+ * Errors: as flashvid_prompt_prune, FLASHVID_INVALID_SHAPE (also more rows than any semantics give).
  */
 FLASHVID_API flashvid_status flashvid_video_rows(
     const void *indices, flashvid_index index_type, int64_t row_count, int64_t frames, int64_t tokens_per_frame,
@@ -380,7 +385,7 @@ FLASHVID_API flashvid_status flashvid_prompt_embeddings(
  * average * layers / (pruning_layer + (layers - pruning_layer) * kept_ratio). 1.25 for an average of 1 with the authors'
  * 20 of 28 layers and 0.3, and with 28 of 36 and 0.1.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_SHAPE (layers), FLASHVID_OUT_OF_RANGE (pruning_layer),
- * FLASHVID_INVALID_CONFIGURATION (kept_ratio, average), FLASHVID_IMPOSSIBLE.
+ * FLASHVID_INVALID_CONFIGURATION (kept_ratio, average), FLASHVID_IMPOSSIBLE (no finite expansion).
  */
 FLASHVID_API flashvid_status flashvid_plan_expansion(
     int64_t layers, int64_t pruning_layer, double kept_ratio, double average, double *expansion, char *message,
@@ -408,7 +413,8 @@ typedef struct flashvid_context {
 /*
  * Frames that fit when they are compressed, or with a NULL configuration when they are not, to *frames.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_CONFIGURATION,
- * FLASHVID_INVALID_SHAPE, FLASHVID_OUT_OF_RANGE, FLASHVID_SIZE_OVERFLOW, FLASHVID_IMPOSSIBLE where not one fits.
+ * FLASHVID_INVALID_SHAPE, FLASHVID_OUT_OF_RANGE, FLASHVID_SIZE_OVERFLOW, FLASHVID_IMPOSSIBLE where not one fits, or any
+ * number does.
  */
 FLASHVID_API flashvid_status flashvid_plan_frames(
     const flashvid_context *context, const flashvid_configuration *configuration, int64_t *frames, char *message,
@@ -460,7 +466,8 @@ FLASHVID_API flashvid_status flashvid_host_model_preset(
  * Floating-point operations, a multiplication and an addition being two, of reading a prompt: projections, causal
  * attention and the feed-forward network of every layer, with the host's pruning. To *work.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_ARGUMENT,
- * FLASHVID_INVALID_SHAPE, FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_CONFIGURATION (kept_ratio).
+ * FLASHVID_INVALID_SHAPE, FLASHVID_OUT_OF_RANGE (pruning_layer, negative numbers of tokens),
+ * FLASHVID_INVALID_CONFIGURATION (kept_ratio).
  */
 FLASHVID_API flashvid_status flashvid_plan_prefill(
     const flashvid_host_model *host, int64_t visual_tokens, int64_t text_tokens, double *work, char *message,
@@ -489,7 +496,8 @@ typedef struct flashvid_plan_row {
 /*
  * The host's video at a retention ratio, with the authors' configuration and the expansion that its pruning pays back; at
  * a ratio of 0, without compression and pruning. text_tokens are the positions that are not the video's.
- * Errors: as flashvid_plan_prefill, and FLASHVID_IMPOSSIBLE where not a frame fits in the context; *row is then unchanged.
+ * Errors: as flashvid_plan_prefill, FLASHVID_INVALID_CONFIGURATION also for the ratio, FLASHVID_SIZE_OVERFLOW, and
+ * FLASHVID_IMPOSSIBLE where not a frame fits in the context; *row is then unchanged.
  */
 FLASHVID_API flashvid_status flashvid_plan_video(
     const flashvid_host_model *host, double retention_ratio, int64_t text_tokens, flashvid_plan_row *row,
@@ -498,7 +506,8 @@ FLASHVID_API flashvid_status flashvid_plan_video(
 /*
  * The number of frames from which on compressing, at seconds_per_frame each, takes less time than it saves the language
  * model on a machine of work_per_second operations a second, to *frames.
- * Errors: as flashvid_plan_video; FLASHVID_IMPOSSIBLE where no video of a million frames pays.
+ * Errors: as flashvid_plan_video, FLASHVID_INVALID_CONFIGURATION also for a ratio of 0, the seconds and the work;
+ * FLASHVID_IMPOSSIBLE where no video of a million frames pays.
  */
 FLASHVID_API flashvid_status flashvid_plan_break_even(
     const flashvid_host_model *host, double retention_ratio, double seconds_per_frame, double work_per_second,

@@ -18,7 +18,7 @@ public struct ContextBudget: Sendable, Hashable {
 
     /// Frames that fit when they are compressed, counting the tokens that enter the model; nil for none compressed.
     ///
-    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where not one fits, ``FlashVIDError/empty(dimension:value:)``,
+    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where not one fits or any number does, ``FlashVIDError/empty(dimension:value:)``,
     /// ``FlashVIDError/outOfRange(of:at:value:range:)``, ``FlashVIDError/sizeOverflow(_:)`` or, for the configuration,
     /// ``FlashVIDError/invalidConfiguration(field:value:expected:)``.
     public func frames(_ configuration: Configuration?) throws(FlashVIDError) -> Int {
@@ -29,6 +29,8 @@ public struct ContextBudget: Sendable, Hashable {
         guard perFrame <= room else {
             throw .impossiblePlan("a frame takes \(perFrame) positions and \(room) are left for the video")
         }
+        // A retention that underflows keeps nothing.
+        guard perFrame > 0 else { throw .impossiblePlan("frames take no positions, so that any number of them fits") }
         return room / perFrame
     }
 

@@ -184,7 +184,7 @@ public func flashvid_prompt_prune(
         let room = try IndexRoom("places", places, capacity: capacity, as: index_type)
         let place_count = try place(place_count, "place_count")
         guard kept.count <= rows.count else {
-            throw Failure(FLASHVID_INVALID_ARGUMENT, "\(kept.count) kept tokens of \(rows.count) places")
+            throw Failure(.countMismatch(of: "kept tokens", expected: rows.count, found: kept.count))
         }
         let values = try rows.integers(of: "rows")
         for (place, row) in values.enumerated() where row < KeptPrompt.text {

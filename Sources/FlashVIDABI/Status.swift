@@ -58,8 +58,9 @@ struct Message {
     func write(_ text: String) -> Int {
         var text = text
         return text.withUTF8 { bytes in
-            guard let buffer, capacity > 0 else { return bytes.count }
-            var count = Swift.min(bytes.count, capacity - 1)
+            guard let buffer, capacity != 0 else { return bytes.count }
+            // What C has above 2^63 is negative here, and more than any text.
+            var count = capacity < 0 ? bytes.count : Swift.min(bytes.count, capacity - 1)
             // Not in the middle of a character: a continuation byte must not be the first that is cut.
             while count > 0, count < bytes.count, bytes[count] & 0xC0 == 0x80 { count -= 1 }
             for index in 0..<count { buffer[index] = CChar(bitPattern: bytes[index]) }

@@ -1187,9 +1187,9 @@ static void pruning(void) {
     EACH(prune, immense, state.prune.kept_count, FLASHVID_SIZE_OVERFLOW);
     BAD(prune, state.prune.count = (int64_t)1 << 40, FLASHVID_SIZE_OVERFLOW);
     BAD(prune, state.prune.count = (int64_t)1 << 31, FLASHVID_SIZE_OVERFLOW);
-    BAD(prune, state.prune.kept_count = (int64_t)1 << 40, FLASHVID_INVALID_ARGUMENT);
-    BAD(prune, state.prune.kept_count = ROWS + 1, FLASHVID_INVALID_ARGUMENT);
-    BAD(prune, state.prune.count = 0, FLASHVID_INVALID_ARGUMENT);
+    BAD(prune, state.prune.kept_count = (int64_t)1 << 40, FLASHVID_INVALID_SHAPE);
+    BAD(prune, state.prune.kept_count = ROWS + 1, FLASHVID_INVALID_SHAPE);
+    BAD(prune, state.prune.count = 0, FLASHVID_INVALID_SHAPE);
     EACH(prune, unknown, state.prune.type, FLASHVID_INVALID_ARGUMENT);
     for (index = 0; index < COUNT(few); index += 1)
         PRUNE((state.list.int64s[1] = -1, state.prune.capacity = few[index]), FLASHVID_BUFFER_TOO_SMALL);
@@ -1515,6 +1515,10 @@ static void texts(void) {
             room = (size_t)-1;
             memcpy(&before, &state, sizeof state);
             expect(called->run(), status, called->name, __LINE__);
+            text = message;
+            message[0] = 0;
+            expect(called->run(), status, called->name, __LINE__);
+            EXPECT(strcmp(message, whole) == 0, "%s: the whole text in all the room there is", called->name);
             prepare();
             text = cut;
             room = 1;

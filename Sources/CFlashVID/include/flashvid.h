@@ -86,7 +86,8 @@ enum {
     FLASHVID_INVALID_STRUCT = 3,
     /* A newer caller asks for something that this library does not know. */
     FLASHVID_UNSUPPORTED = 4,
-    /* A field of the configuration is out of its range, or two exclude each other. */
+    /* A field of the configuration, or a ratio or factor of another call, is out of its range; or two fields exclude each
+       other. */
     FLASHVID_INVALID_CONFIGURATION = 5,
     /* No frames, no tokens or no channels; or frames that are not those of the stream. */
     FLASHVID_INVALID_SHAPE = 6,

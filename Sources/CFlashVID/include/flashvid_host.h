@@ -21,7 +21,7 @@
  * another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into; FLASHVID_INVALID_ORDER for a list that has
  * to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a plan that cannot be met.
  *
- * A list of integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL.
+ * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL.
  */
 #ifndef FLASHVID_HOST_H
 #define FLASHVID_HOST_H
@@ -113,10 +113,12 @@ typedef struct flashvid_decoder_attention {
     int64_t key_heads;
     int64_t key_count;
     int64_t width;
-    /* As above. For keys [key_count, key_heads, width] the head's is `width` and the key's key_heads * width. */
+    /* Strides as in flashvid_encoder_attention. For keys [key_count, key_heads, width] the head's is `width` and the key's
+       key_heads * width. */
     int64_t query_head_stride;
     int64_t key_head_stride;
     int64_t key_stride;
+    /* As in flashvid_encoder_attention. */
     double scale;
     /* [place_count] the keys whose scores are wanted, in any order and as often as wanted; NULL with a place_count of 0:
        all. */
@@ -157,7 +159,8 @@ FLASHVID_API flashvid_status flashvid_pooled_tokens(
 
 /*
  * Pools a clip, features and attention alike: `features` has room for [token_capacity, channels] and `attention` for
- * [token_capacity] numbers, frames * flashvid_pooled_tokens at least; either may be NULL. `threads` as for a compressor.
+ * [token_capacity] numbers, frames * flashvid_pooled_tokens at least; either may be NULL, `attention` must be where the
+ * clip has none. `threads` as for a compressor.
  * What is not read, an odd last row and column, may hold anything, and attention may be negative here.
  * O(frames * tokens_per_frame * channels).
  * Errors: those of a clip and of flashvid_pooled_tokens; FLASHVID_BUFFER_TOO_SMALL, FLASHVID_OVERLAP,
@@ -348,7 +351,8 @@ FLASHVID_API flashvid_status flashvid_prompt_keep(
  * tokens that stay as flashvid_prune gives them. The places that stay go to `places`, room for `capacity`, ascending; how
  * many to *place_count. Gather positions, rows, hidden states, masks and caches by them; the new rows serve to prune again.
  * O(count).
- * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT, FLASHVID_SIZE_OVERFLOW (above 2^25 places),
+ * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT, FLASHVID_INVALID_SHAPE (more kept than there are),
+ * FLASHVID_SIZE_OVERFLOW (above 2^25 places),
  * FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_ORDER, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_MISALIGNED, FLASHVID_OVERLAP,
  * FLASHVID_OUT_OF_MEMORY.
  */

@@ -234,6 +234,20 @@ struct AttentionTests {
                 scaled, Self.reference(sample.queries, sample.keys, shape, AttentionReading(scale: 1e30))) < 1e-6)
     }
 
+    @Test(
+        "need no shift up to a limit and one beyond it", arguments: [-1, 1] as [Float],
+        [0.5, 0.99, 1.01, 1.6, 20])
+    func shift(sign: Float, ofLimit share: Double) throws {
+        // Numbers of two bits, so that logits of this size are exact but for the factor.
+        let shape = AttentionShape(frames: 1, heads: 1, tokens: 40, width: 1)
+        let queries = (0..<40).map { [8, -8, 4, 0][$0 % 4] * sign }
+        let keys: [Float] = (0..<40).map { [8, -8, 6, 1, 0][$0 % 5] }
+        let reading = AttentionReading(scale: Softmax.largestUnshifted * share / (64 * Exponential.logarithmOfE))
+        var scorer = try AttentionScorer(threads: 1)
+        let scores = try scorer.arrays(queries: queries, keys: keys, shape: shape, reading: reading)
+        #expect(Self.error(scores, Self.reference(queries, keys, shape, reading)) < 1e-6)
+    }
+
     // MARK: The last query
 
     /// [S] from [H, E] and [G, S, E].
@@ -368,7 +382,7 @@ struct AttentionTests {
 
     // MARK: Powers
 
-    @Test("powers of two err by less than 4 units in the last place")
+    @Test("powers of two err by less than 5 units in the last place")
     func powers() {
         var worst = 0.0
         for step in 0...4_000 {
@@ -380,9 +394,9 @@ struct AttentionTests {
                 worst = max(worst, (Double(powers[lane]) - exact).magnitude / Double(Float(exact).ulp))
             }
         }
-        #expect(worst < 4)
+        #expect(worst < 5)
         #expect(worst > 0.5, "an error below half a unit would not be float32's")
-        #expect(Exponential.power2(SIMD8(repeating: 0))[0] == 1.0000001)
+        #expect(Exponential.power2(SIMD8(repeating: 0))[0] == 1)
         #expect(Exponential.power2(SIMD8(repeating: .nan))[3].isNaN)
     }
 

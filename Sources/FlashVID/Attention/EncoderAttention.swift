@@ -67,8 +67,10 @@ struct EncoderAttention: @unchecked Sendable {
 
         init(_ pass: EncoderAttention, threads: Int, plan: inout Arena.Plan) {
             let shape = pass.shape
-            // Enough tasks that no thread waits long for the others.
-            waveFrames = max(1, min(shape.frames, 32 * threads / shape.heads))
+            // All frames at once where their heads' sums take little, so that no thread waits for the others; else enough
+            // tasks that none waits long.
+            let few = Self.sumsSize / (shape.heads * pass.columns)
+            waveFrames = max(1, min(shape.frames, max(few, 32 * threads / shape.heads)))
             blockRows = min(pass.rows.count, max(192, Self.blockSize / shape.tokens))
             headSums = plan.take(Double.self, waveFrames * shape.heads, pass.columns)
             isBroken = plan.take(Bool.self, waveFrames * shape.heads)
@@ -91,6 +93,8 @@ struct EncoderAttention: @unchecked Sendable {
 
         /// Logits of a block: few enough to stay near the core, enough rows to make up for packing the keys anew.
         private static let blockSize = 256 * 1024
+        /// Sums of heads: 8 MB.
+        private static let sumsSize = 1024 * 1024
     }
 
     /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything.

@@ -1,9 +1,10 @@
 /// Rows of logits to base 2 become their powers, in place. What is missing to a softmax is the division by their sum, which
 /// the sum over the rows takes along as its weights.
 enum Softmax {
-    /// Rows whose logits stay below this magnitude need no shift: neither their powers nor the inverse of their sum, nor
-    /// the products of the two, leave the range of normal numbers.
-    static let largestUnshifted = 60.0
+    /// Rows whose logits stay below this magnitude need no shift: neither their powers nor the inverse of their sum, of up
+    /// to 2^31 of them, leave the range of normal numbers. Where the product of the two does, it is nothing beside the
+    /// largest.
+    static let largestUnshifted = 90.0
 
     /// Powers of a row, each at most 1 after a shift by the largest logit unless `isSmall` says that none of them exceeds
     /// ``largestUnshifted``. Returns their sum.

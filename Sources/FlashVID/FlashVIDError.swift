@@ -89,10 +89,6 @@ extension FlashVIDError: CustomStringConvertible {
             "\(name) do not rise at \(place)"
         case .notAPermutation(let name, let place):
             "\(name) repeats itself at \(place)"
-        case .notFinite(.queries, let frame, let token, let channel):
-            "queries are not finite at frame \(frame), token \(token), channel \(channel)"
-        case .notFinite(.keys, let frame, let token, let channel):
-            "keys are not finite at frame \(frame), token \(token), channel \(channel)"
         case .empty(let dimension, let value):
             "\(value) \(dimension); expected at least 1"
         case .sizeOverflow(let what):

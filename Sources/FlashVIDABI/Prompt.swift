@@ -108,7 +108,11 @@ public func flashvid_prompt_count(
     report(message, message_capacity) { () throws(Failure) in
         let count = try place(count, "count")
         let rows = try FlashVIDABI.count(row_count, of: "rows")
-        count.pointee = Int64(try Prompt(reading: prompt).placeCount(rows: rows))
+        let prompt = try Prompt(reading: prompt)
+        try translating { () throws(FlashVIDError) in
+            try Extent.checkApart([prompt.list, count.extent("count")])
+        }
+        count.pointee = Int64(try prompt.placeCount(rows: rows))
     }
 }
 

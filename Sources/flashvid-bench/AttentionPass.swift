@@ -1,4 +1,5 @@
 import FlashVID
+import ToolSupport
 
 /// Queries and keys, the scorer that works on them, and its floor.
 final class AttentionPass {
@@ -7,21 +8,32 @@ final class AttentionPass {
     let scores: UnsafeMutableBufferPointer<Float>
     private var scorer: AttentionScorer
     private let pool: WorkerPool
-    /// [N, N] for every thread.
-    private let products: [UnsafeMutablePointer<Float>]
+    /// [N, N] for every thread, once they were asked for.
+    private var products: [UnsafeMutablePointer<Float>] = []
 
     init(_ input: AttentionInput, threads: Int) throws {
         self.input = input
         scorer = try AttentionScorer(threads: threads)
         pool = WorkerPool(threads: threads)
         scores = .allocate(capacity: input.shape.frames * input.shape.tokens)
-        let side = input.shape.tokens
-        products = (0..<threads).map { _ in .allocate(capacity: side * side) }
     }
 
     deinit {
         scores.deallocate()
         for product in products { product.deallocate() }
+    }
+
+    /// Takes the memory of the floor's products.
+    func prepareFloor() throws(Failure) {
+        let side = input.shape.tokens
+        let square = side.multipliedReportingOverflow(by: side)
+        let bytes = square.partialValue.multipliedReportingOverflow(by: 4 * pool.threads)
+        guard !square.overflow, !bytes.overflow, bytes.partialValue < Machine.memory else {
+            throw Failure(
+                environment: "the floor's products of \(side) x \(side) do not fit into the memory of this machine")
+        }
+        guard products.isEmpty else { return }
+        products = (0..<pool.threads).map { _ in .allocate(capacity: side * side) }
     }
 
     /// Of the floor's products: 2·F·H·N²·E.
@@ -45,6 +57,8 @@ final class AttentionPass {
 
     /// The products Q·Kᵀ of every frame and head and nothing else: with the engine's library and threads, one product a
     /// thread, heads in parallel.
+    ///
+    /// After ``prepareFloor()``.
     func runFloor() -> Double {
         let shape = input.shape
         let size = shape.tokens * shape.width
@@ -71,6 +85,7 @@ struct AttentionMeasurement {
     var extraBytes: Int?
 
     init(of pass: AttentionPass, _ repetitions: Repetitions) throws {
+        try pass.prepareFloor()
         extraBytes = try ResidentMemory.peak { _ = try pass.score() }
         for run in 0..<repetitions.warmup {
             _ = pass.runFloor()

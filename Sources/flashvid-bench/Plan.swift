@@ -63,8 +63,8 @@ extension Bench {
                 throw Failure(input: "\(name) is \(value); expected at least \(least)")
             }
         }
-        for rate in planning.llmTflops?.elements ?? [] where !(rate > 0 && rate.isFinite) {
-            throw Failure(input: "--llm-tflops is \(rate); expected finite numbers above 0")
+        for rate in planning.llmTflops?.elements ?? [] where !(rate >= 1e-6 && rate <= 1e9) {
+            throw Failure(input: "--llm-tflops is \(rate); expected numbers from 1e-6 to 1e9")
         }
         for model in models { _ = try plan(model) }
     }

@@ -107,7 +107,7 @@ extension PlanLine {
             overheadPerFrame: model.overheadPerFrame, overheadPerVideo: model.overheadPerVideo, frames: plan.frames,
             tokensPerFrame: model.tokensPerFrame, dtype: dtype, threads: threads, retention: row.retentionRatio,
             visualTokens: row.visualTokens, averageVisualTokens: row.averageVisualTokens.rounded(places: 1),
-            promptLength: row.promptLength, prefillTflop: (row.prefillWork * 1e-12).rounded(places: 4),
+            promptLength: row.promptLength, prefillTflop: row.prefillWork * 1e-12,
             workShare: row.workShare.rounded(places: 4), framesInContext: row.framesInContext,
             framesAtSameWork: row.framesAtSameWork, runs: times?.count ?? 0, compressMs: times?.median.milliseconds,
             compressMinMs: times?.min()?.milliseconds, compressMaxMs: times?.max()?.milliseconds,

@@ -95,6 +95,11 @@ import ToolSupport
         #expect(throws: (any Error).self) {
             try AttentionInput(shape, seed: 1, as: .float32, pool: WorkerPool(threads: 1))
         }
+        #expect(throws: Failure.self) {
+            let long = AttentionShape(frames: 1, heads: 1, tokens: 2_000_000, width: 1)
+            let input = try AttentionInput(long, seed: 1, as: .float32, pool: WorkerPool(threads: 2))
+            try AttentionPass(input, threads: 2).prepareFloor()
+        }
     }
 
     /// One row, its numbers consistent with each other. How long it takes says nothing here.

@@ -1149,6 +1149,8 @@ static void prompts(void) {
         BAD(keep, (state.prompt.frame_starts = state.starts.int64s, state.kept.field = state.starts.bytes), FLASHVID_OVERLAP); \
         BAD(keep, (state.prompt.tokens = state.ids.int32s, state.kept.field = state.ids.bytes + 4 * PROMPT - 8), FLASHVID_OVERLAP); \
     } while (0)
+    BAD(count, (state.prompt.frame_starts = state.starts.int64s, state.count.count = state.starts.int64s + 1), FLASHVID_OVERLAP);
+    BAD(count, (state.prompt.tokens = state.ids.int32s, state.count.count = state.ids.int64s), FLASHVID_OVERLAP);
     WRITTEN(positions, kept);
     WRITTEN(rows, kept);
     WRITTEN(renumbered, kept);

@@ -110,6 +110,21 @@ static void encoder(const char *folder) {
         given.skipped_tokens = 1;
         EXPECT(flashvid_scorer_scores(scorer, &given, other, tokens - 1) == FLASHVID_OK, "a single query");
         EXPECT(distance(other, row + 1, tokens - 1) < 1e-6, "%g from the definition", distance(other, row + 1, tokens - 1));
+
+        /* The same query where it is the only one: [frames, heads, 1, width], at the end of its memory. */
+        {
+            float *alone = (float *)allocate((size_t)(heads * width) * sizeof *alone), again[256];
+            for (head = 0; head < heads; head += 1) {
+                memcpy(alone + head * width, queries + (head * tokens + 7) * width, (size_t)width * sizeof *alone);
+            }
+            given.queries = alone;
+            given.query_type = FLASHVID_FLOAT32;
+            given.query = 0;
+            given.query_head_stride = width;
+            EXPECT(flashvid_scorer_scores(scorer, &given, again, tokens - 1) == FLASHVID_OK, "a query alone");
+            EXPECT(memcmp(again, other, (size_t)(tokens - 1) * sizeof *again) == 0, "a query alone scores otherwise");
+            free(alone);
+        }
     }
 
     /* The same numbers as a language model's layer: six heads of the last query on two of keys, [key_count, key_heads, width]. */

@@ -248,6 +248,21 @@ struct AttentionTests {
         #expect(Self.error(scores, Self.reference(queries, keys, shape, reading)) < 1e-6)
     }
 
+    @Test("come out of numbers whose squares vanish", arguments: [1e4, 5e5, 1e6, 1e7])
+    func vanishing(scale: Double) throws {
+        let (queries, keys): ([Float], [Float]) = ([2e-23, -2e-23], [1e19, 0])
+        var scorer = try AttentionScorer(threads: 1)
+        let shape = AttentionShape(frames: 1, heads: 1, tokens: 2, width: 1)
+        let reading = AttentionReading(scale: scale)
+        let scores = try scorer.arrays(queries: queries, keys: keys, shape: shape, reading: reading)
+        #expect(Self.error(scores, Self.reference(queries, keys, shape, reading)) < 1e-6)
+        let query: [Float] = [2e-23]
+        let last = try scorer.lastQueryScores(
+            query: query.span, keys: keys.span,
+            shape: GroupedAttentionShape(heads: 1, keyHeads: 1, keys: 2, width: 1), scale: scale, visual: 0..<2)
+        #expect(Self.error(last, Self.softmax(2) { Double(query[0]) * Double(keys[$0]) * scale }) < 1e-6)
+    }
+
     // MARK: The last query
 
     /// [S] from [H, E] and [G, S, E].

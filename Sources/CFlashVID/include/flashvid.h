@@ -99,7 +99,7 @@ enum {
     FLASHVID_OVERLAP = 10,
     /* A buffer with room for fewer items than the result may have. */
     FLASHVID_BUFFER_TOO_SMALL = 11,
-    /* NaN or infinity in the features or the attention; the text says where. */
+    /* NaN or infinity in the features, the attention, the queries or the keys; the text says where. */
     FLASHVID_NOT_FINITE = 12,
     FLASHVID_NEGATIVE_ATTENTION = 13,
     /* A number of the result would be infinite in the type that was asked for. */

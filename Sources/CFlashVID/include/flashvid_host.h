@@ -21,7 +21,8 @@
  * another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into; FLASHVID_INVALID_ORDER for a list that has
  * to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a plan that cannot be met.
  *
- * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL.
+ * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL, if NULL
+ * has no meaning of its own there.
  */
 #ifndef FLASHVID_HOST_H
 #define FLASHVID_HOST_H
@@ -80,7 +81,8 @@ typedef struct flashvid_encoder_attention {
     double scale;
     /* Tokens at the start of a frame that get no score, [CLS] and registers; the softmax runs over them all the same. */
     int64_t skipped_tokens;
-    /* 1: only what the token `query` attends to counts, as CLIP's [CLS] row; 0: the mean over all queries. */
+    /* 1: only what the token `query` attends to counts, as CLIP's [CLS] row, and no query behind it needs to be there;
+       0: the mean over all queries. */
     int32_t single_query;
     /* Zero. */
     int32_t reserved;
@@ -121,7 +123,7 @@ typedef struct flashvid_decoder_attention {
     /* As in flashvid_encoder_attention. */
     double scale;
     /* [place_count] the keys whose scores are wanted, in any order and as often as wanted; NULL with a place_count of 0:
-       all. */
+       all; none is another pointer with a place_count of 0. */
     const void *places;
     int64_t place_count;
     flashvid_index index_type;
@@ -312,7 +314,7 @@ FLASHVID_API flashvid_status flashvid_prompt_preset(
  * Places of the prompt that is left with row_count rows of the compressed video, to *count.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_ARGUMENT,
  * FLASHVID_INVALID_SHAPE (the video does not fit in the prompt, or the rows not in the video), FLASHVID_SIZE_OVERFLOW,
- * FLASHVID_MISALIGNED, FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_ORDER, FLASHVID_OUT_OF_MEMORY.
+ * FLASHVID_MISALIGNED, FLASHVID_OVERLAP, FLASHVID_OUT_OF_RANGE, FLASHVID_INVALID_ORDER, FLASHVID_OUT_OF_MEMORY.
  */
 FLASHVID_API flashvid_status flashvid_prompt_count(
     const flashvid_prompt *prompt, int64_t row_count, int64_t *count, char *message, size_t message_capacity);
@@ -340,7 +342,7 @@ typedef struct flashvid_kept_prompt {
  * What stays of a prompt when its video is compressed: all text, and for each row the position of its source token.
  * `indices` are those of flashvid_output; equal ones, which the published semantics give, are places of one position.
  * Integers of `index_type`, read and written. O(length).
- * Errors: those of flashvid_prompt_count; FLASHVID_BUFFER_TOO_SMALL, FLASHVID_OVERLAP.
+ * Errors: those of flashvid_prompt_count; FLASHVID_BUFFER_TOO_SMALL.
  */
 FLASHVID_API flashvid_status flashvid_prompt_keep(
     const flashvid_prompt *prompt, const void *indices, flashvid_index index_type, int64_t row_count,

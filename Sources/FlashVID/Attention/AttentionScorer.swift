@@ -103,7 +103,7 @@ public struct AttentionScorer: ~Copyable {
         into scores: UnsafeMutablePointer<Float>, capacity: Int
     ) throws(FlashVIDError) {
         let pass = try EncoderAttention(
-            HeadTensor(.queries, queries.base, queries.type, shape, queries.layout),
+            HeadTensor(.queries, queries.base, queries.type, shape, queries.layout, upTo: reading.query),
             HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
         let target = UnsafeMutableBufferPointer(start: scores, count: pass.scoreCount)
         try Self.check(target, capacity: capacity, pass.queries.extent("queries"), pass.keys.extent("keys"))

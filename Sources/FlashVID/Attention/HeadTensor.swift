@@ -55,10 +55,10 @@ struct HeadTensor: @unchecked Sendable {
         }
     }
 
-    /// The same in memory that the caller vouches for.
+    /// The same in memory that the caller vouches for, up to a token `last` if nothing behind it is read.
     init(
         _ tensor: FlashVIDError.Tensor, _ base: UnsafeRawPointer, _ type: ScalarType, _ shape: AttentionShape,
-        _ layout: AttentionLayout
+        _ layout: AttentionLayout, upTo last: Int? = nil
     ) throws(FlashVIDError) {
         let (frames, heads, tokens, width) = (shape.frames, shape.heads, shape.tokens, shape.width)
         func check(_ value: Int, _ name: StaticString) throws(FlashVIDError) {
@@ -75,8 +75,8 @@ struct HeadTensor: @unchecked Sendable {
             }
             return value
         }
-        let elements = try product(try product(try product(frames, heads), tokens), width)
-        _ = try product(elements, 4)
+        _ = try product(try product(try product(try product(frames, heads), tokens), width), 4)
+        let tokensRead = last.map { max(0, min($0, tokens - 1)) + 1 } ?? tokens
         // BLAS counts in 32 bits.
         guard tokens < BLAS.maximumSide, width < BLAS.maximumSide else {
             throw .sizeOverflow("\(tensor.rawValue) of \(tokens) x \(width)")
@@ -102,11 +102,11 @@ struct HeadTensor: @unchecked Sendable {
         }
         try extend(frames, strides.frame, "frames")
         try extend(heads, strides.head, "heads")
-        try extend(tokens, strides.token, "tokens")
+        try extend(tokensRead, strides.token, "tokens")
         guard strides.token < BLAS.maximumSide else {
             throw .sizeOverflow("a stride of \(strides.token) between tokens")
         }
-        guard elements <= extent else {
+        guard frames * heads * tokensRead * width <= extent else {
             throw .invalidLayout(tensor: tensor, problem: "the strides let tokens overlap")
         }
         let bytes = try product(extent, type.size)

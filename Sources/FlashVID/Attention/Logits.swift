@@ -43,7 +43,8 @@ struct Logits {
         return bound <= Softmax.largestUnshifted ? .small : bound <= 1e30 ? .ordinary : .extreme
     }
 
-    /// Length of a row; not finite where a number is not, or where its square is too large for float32.
+    /// Length of a row, or a little more, since squares of small numbers vanish; not finite where a number is not, or where
+    /// its square is too large for float32.
     static func length(_ row: UnsafePointer<Float>, _ count: Int) -> Double {
         let raw = UnsafeRawPointer(row)
         var squares = SIMD8<Float>.zero
@@ -58,7 +59,7 @@ struct Logits {
             total += row[index] * row[index]
             index &+= 1
         }
-        return Double(total).squareRoot()
+        return Double(total).squareRoot() + Double(count).squareRoot() * 0x1p-62
     }
 
     /// The longest row. NaN where one is not finite, since a comparison would lose it.

@@ -170,11 +170,12 @@ extension HostModel {
         }
         let pruning = pruning ?? InnerPruning(model)
         let configuration = try configuration(retentionRatio: retentionRatio, pruning: pruning)
-        // What a frame saves rises with their number, since attention does, and what it costs does not.
+        // What a frame saves rises with their number, since attention does, and what it costs does not. Pruning rounds up,
+        // which makes what frames of a few tokens save uneven: then this is one of the numbers from which on it pays.
         let loses = try largest(upTo: 1_000_000) { count throws(FlashVIDError) in
             let without = try work(frames: count, nil, textTokens, pruning)
             let with = try work(frames: count, configuration, textTokens, pruning)
-            return (without - with) / workPerSecond < secondsPerFrame * Double(count)
+            return (without - with) / workPerSecond <= secondsPerFrame * Double(count)
         }
         guard let loses else { return 1 }
         return loses < 1_000_000 ? loses + 1 : nil

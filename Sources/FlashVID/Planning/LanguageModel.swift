@@ -122,7 +122,7 @@ public struct InnerPruning: Sendable, Hashable {
             throw .invalidConfiguration(
                 field: "expansion", value: "\(expansion)", expected: "a finite number above 0")
         }
-        return expansion * (Double(layer) + Double(layers - layer) * keptRatio) / Double(layers)
+        return expansion * ((Double(layer) + Double(layers - layer) * keptRatio) / Double(layers))
     }
 
     /// The expansion with which the layers see `average` of what the retention names: 1.25 for an average of 1 with

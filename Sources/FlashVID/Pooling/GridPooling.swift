@@ -81,13 +81,16 @@ public enum GridPooling: String, Sendable, CaseIterable {
             tensor, base, type, frames: frames, tokens: grid * grid, width: channels, frameStride: nil,
             tokenStride: nil)
         let crew = try WorkerPool(sharing: frames, threads: threads)
-        var pooled = [Float](repeating: 0, count: frames * side(ofGrid: grid) * side(ofGrid: grid) * channels)
+        let count = frames * side(ofGrid: grid) * side(ofGrid: grid) * channels
+        try Memory.check((count, 4), of: "pooled numbers")
+        var pooled = [Float](repeating: 0, count: count)
+        var arena = Arena()
         try pooled.withUnsafeMutableBufferPointer { pooled throws(FlashVIDError) in
             // Sound: it holds a number at least, since nothing of the sizes is zero.
             let pass = PoolingPass(
                 view, tensor, pooling: self, frames: frames, grid: grid, channels: channels, target: pooled.baseAddress!
             )
-            try pass.run(on: crew)
+            try pass.run(on: crew, in: &arena)
         }
         return pooled
     }
@@ -158,8 +161,10 @@ extension GridPooling {
             room("pooled features", features, width: channels), room("pooled attention", attention, width: 1),
         ])
         let crew = try WorkerPool(sharing: frames, threads: threads)
-        for pass in passes { try pass?.check(on: crew) }
-        for pass in passes { try pass?.run(on: crew) }
+        // The first check takes all the memory that is needed, so that nothing can fail once something is written.
+        var arena = Arena()
+        for pass in passes { try pass?.check(on: crew, in: &arena) }
+        for pass in passes { try pass?.run(on: crew, in: &arena) }
     }
 }
 

@@ -28,8 +28,8 @@ struct PoolingPass: @unchecked Sendable {
     }
 
     /// Whether all numbers that are read are finite, before anything is written.
-    func check(on crew: WorkerPool) throws(FlashVIDError) {
-        try forEachFrame(on: crew) { pass, frame, rows in
+    func check(on crew: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
+        try forEachFrame(on: crew, in: &arena) { pass, frame, rows in
             let used = (pass.place(pass.side - 1).high + 1)
             var poison: Float = 0
             for row in 0..<used {
@@ -41,15 +41,15 @@ struct PoolingPass: @unchecked Sendable {
     }
 
     /// Pools. On an error the target holds anything.
-    func run(on crew: WorkerPool) throws(FlashVIDError) {
-        try forEachFrame(on: crew) { pass, frame, rows in pass.pool(frame: frame, rows: rows) }
+    func run(on crew: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
+        try forEachFrame(on: crew, in: &arena) { pass, frame, rows in pass.pool(frame: frame, rows: rows) }
     }
 
     /// `body` tells whether what it saw of a frame is finite; `rows` are three of the grid's, in float32.
     private func forEachFrame(
-        on crew: WorkerPool, _ body: (PoolingPass, _ frame: Int, _ rows: UnsafeMutablePointer<Float>) -> Bool
+        on crew: WorkerPool, in arena: inout Arena,
+        _ body: (PoolingPass, _ frame: Int, _ rows: UnsafeMutablePointer<Float>) -> Bool
     ) throws(FlashVIDError) {
-        var arena = Arena()
         let (isFinite, buffers) = try arena.layOut { plan in
             (plan.take(Bool.self, frames), plan.take(Float.self, 3 * crew.threads, rowLength))
         }

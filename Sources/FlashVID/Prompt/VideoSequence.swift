@@ -78,7 +78,8 @@ public struct VideoSequence: Sendable, Hashable {
     ///   - newline: [width]
     /// - Returns: a row for each of ``rows``.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
+    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/countMismatch(of:expected:found:)``,
+    /// ``FlashVIDError/sizeOverflow(_:)`` or ``FlashVIDError/outOfMemory(bytes:)``.
     public func embeddings<Element: BitwiseCopyable>(
         tokens: Span<Element>, newline: Span<Element>, width: Int
     ) throws(FlashVIDError) -> [Element] {
@@ -90,8 +91,12 @@ public struct VideoSequence: Sendable, Hashable {
         guard !overflow, tokens.count == expected else {
             throw .countMismatch(of: "numbers of the video's rows", expected: expected, found: tokens.count)
         }
+        let (size, sizeOverflow) = rows.count.multipliedReportingOverflow(by: width)
+        guard !sizeOverflow else { throw .sizeOverflow("\(rows.count) rows of \(width)") }
+        // The newline's one row may be wanted behind any number of frames.
+        try Memory.check((size, MemoryLayout<Element>.stride), of: "embeddings")
         var embeddings: [Element] = []
-        embeddings.reserveCapacity(rows.count * width)
+        embeddings.reserveCapacity(size)
         for row in rows {
             if row == Self.newline {
                 for index in 0..<width { embeddings.append(newline[index]) }

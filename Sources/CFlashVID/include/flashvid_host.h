@@ -21,8 +21,8 @@
  * another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into; FLASHVID_INVALID_ORDER for a list that has
  * to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a plan that cannot be met.
  *
- * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL, if NULL
- * has no meaning of its own there.
+ * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL,
+ * if NULL has no meaning of its own there.
  */
 #ifndef FLASHVID_HOST_H
 #define FLASHVID_HOST_H

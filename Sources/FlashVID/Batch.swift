@@ -1,10 +1,33 @@
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// Workspace of a thread that works on whole clips.
 final class Lane: @unchecked Sendable {
     // Sound: a lane is used by the one thread whose number it has.
-    let pool = WorkerPool(threads: 1)
+    let pool: WorkerPool
     var arena = Arena()
     var statistics = CompressedVideo.Statistics()
     var total = CompressedVideo.Statistics()
+
+    init() throws(FlashVIDError) {
+        // No threads of its own: the one that works here is of the compressor's pool, and counted there.
+        pool = try WorkerPool(threads: 1, multiplying: false)
+    }
+}
+
+/// What became of a clip of a batch.
+package enum Attempt {
+    case succeeded(Outcome)
+    case failed(FlashVIDError)
+
+    init(_ attempt: () throws(FlashVIDError) -> Outcome) {
+        do throws(FlashVIDError) { self = .succeeded(try attempt()) } catch { self = .failed(error) }
+    }
 }
 
 extension Compressor {
@@ -15,33 +38,33 @@ extension Compressor {
     /// threads, with different indices at the same time. What one clip writes no other may read or write: see
     /// ``firstOverlap(count:clip:)``. `statistics` become the sums over the clips.
     package mutating func compressBatch(
-        _ count: Int, clip: (Int) -> (ClipView, OutputBuffers),
-        report: (Int, Result<Outcome, FlashVIDError>) -> Void, statistics: inout CompressedVideo.Statistics
-    ) {
+        _ count: Int, clip: (Int) -> (ClipView, OutputBuffers), report: (Int, Attempt) -> Void,
+        statistics: inout CompressedVideo.Statistics
+    ) throws(FlashVIDError) {
         let start = Compression.now
         let workers = count >= threads ? threads : 1
-        while lanes.count < workers { lanes.append(Lane()) }
+        while lanes.count < workers { lanes.append(try Lane()) }
         for lane in lanes { lane.total.reset() }
         if workers > 1 {
             let (lanes, configuration) = (self.lanes, self.configuration)
             pool.run(count) { worker, index in
                 let (lane, (view, buffers)) = (lanes[worker], clip(index))
-                let result = Result { () throws(FlashVIDError) in
+                let attempt = Attempt { () throws(FlashVIDError) in
                     try Self.compress(
                         view, into: buffers, firstToken: 0, configuration, lane.pool, &lane.arena, &lane.statistics)
                 }
-                if case .success = result { lane.total.add(lane.statistics) }
-                report(index, result)
+                if case .succeeded = attempt { lane.total.add(lane.statistics) }
+                report(index, attempt)
             }
         } else {
             let lane = lanes[0]
             for index in 0..<max(0, count) {
                 let (view, buffers) = clip(index)
-                let result = Result { () throws(FlashVIDError) in
+                let attempt = Attempt { () throws(FlashVIDError) in
                     try compress(view, into: buffers, statistics: &lane.statistics)
                 }
-                if case .success = result { lane.total.add(lane.statistics) }
-                report(index, result)
+                if case .succeeded = attempt { lane.total.add(lane.statistics) }
+                report(index, attempt)
             }
         }
         statistics.reset()
@@ -52,8 +75,13 @@ extension Compressor {
 
     /// Two clips of a batch of which one writes where the other reads or writes. Clips that are refused for other reasons
     /// are not looked at. O(n log n).
-    package func firstOverlap(count: Int, clip: (Int) -> (ClipView, OutputBuffers)) -> (Int, Int)? {
-        var extents: [(clip: Int, extent: Extent)] = []
+    package func firstOverlap(
+        count: Int, clip: (Int) -> (ClipView, OutputBuffers)
+    ) throws(FlashVIDError) -> (Int, Int)? {
+        let most = InlineArray<9, Extent>(repeating: Extent()).count
+        let extents = try Memory.allocate(ClipExtent.self, max(0, count) * most)
+        defer { free(extents) }
+        var found = 0
         for index in 0..<max(0, count) {
             let (view, buffers) = clip(index)
             guard let clip = try? Clip(layout: view),
@@ -62,20 +90,37 @@ extension Compressor {
                 let destination = try? Destination(buffers, for: clip, configuration, rows: rows, firstToken: 0)
             else { continue }
             for place in destination.extents.indices where destination.extents[place].end > 0 {
-                extents.append((index, destination.extents[place]))
+                let extent = destination.extents[place]
+                extents[found] = ClipExtent(
+                    clip: index, start: extent.start, end: extent.end, isWritten: extent.isWritten)
+                found += 1
             }
         }
-        extents.sort { $0.extent.start < $1.extent.start }
+        // C's, which does without memory where it gets none.
+        qsort(extents, found, MemoryLayout<ClipExtent>.stride) { first, second in
+            guard let first = first?.assumingMemoryBound(to: ClipExtent.self).pointee,
+                let second = second?.assumingMemoryBound(to: ClipExtent.self).pointee
+            else { return 0 }
+            return first.start < second.start ? -1 : first.start > second.start ? 1 : 0
+        }
         // What reaches farthest so far. Within a clip nothing overlaps that is written, or it would not be here.
         var (any, written): (Int?, Int?) = (nil, nil)
-        for place in extents.indices {
-            let (clip, current) = extents[place]
-            if let written, extents[written].extent.end > current.start { return (extents[written].clip, clip) }
-            if current.isWritten, let any, extents[any].extent.end > current.start { return (extents[any].clip, clip) }
-            if extents[any ?? place].extent.end <= current.end { any = place }
-            if current.isWritten, extents[written ?? place].extent.end <= current.end { written = place }
+        for place in 0..<found {
+            let current = extents[place]
+            if let written, extents[written].end > current.start { return (extents[written].clip, current.clip) }
+            if current.isWritten, let any, extents[any].end > current.start { return (extents[any].clip, current.clip) }
+            if extents[any ?? place].end <= current.end { any = place }
+            if current.isWritten, extents[written ?? place].end <= current.end { written = place }
         }
         return nil
+    }
+
+    /// A piece of a clip's memory.
+    private struct ClipExtent: BitwiseCopyable {
+        let clip: Int
+        let start: UInt
+        let end: UInt
+        let isWritten: Bool
     }
 }
 

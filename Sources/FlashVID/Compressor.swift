@@ -29,8 +29,8 @@ public struct Compressor: ~Copyable {
         try configuration.validate()
         let count = threads ?? min(WorkerPool.availableCores, Self.maximumThreads)
         guard count >= 1, count <= Self.maximumThreads else { throw .invalidThreadCount(count) }
+        pool = try WorkerPool(threads: count, multiplying: true)
         self.configuration = configuration
-        pool = WorkerPool(threads: count)
     }
 
     /// Compresses a clip.
@@ -97,12 +97,14 @@ public struct Compressor: ~Copyable {
         let progress = progress.map {
             Progress(total: Compression.Work.total(clip.shape, configuration), report: $0)
         }
-        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
-        let compression = try arena.layOut { plan in
-            Compression(clip, configuration, budget, pool, progress, plan: &plan)
-        }
-        try compression.run { segments throws(FlashVIDError) in
-            compression.write(segments: segments, firstFrame: firstFrame, into: &video)
+        try Guest.run { () throws(FlashVIDError) in
+            let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+            let compression = try arena.layOut { plan in
+                Compression(clip, configuration, budget, pool, progress, plan: &plan)
+            }
+            try compression.run { segments throws(FlashVIDError) in
+                compression.write(segments: segments, firstFrame: firstFrame, into: &video)
+            }
         }
         video.statistics.seconds = Compression.now - start
     }
@@ -159,14 +161,6 @@ extension Compression {
     fileprivate func run(
         _ write: (_ segments: Int) throws(FlashVIDError) -> Void
     ) throws(FlashVIDError) {
-        var failure: FlashVIDError?
-        BLAS.withSingleThreadedProducts {
-            do throws(FlashVIDError) {
-                try write(try decide())
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
+        try BLAS.withSingleThreadedProducts { () throws(FlashVIDError) in try write(try decide()) }
     }
 }

@@ -1,6 +1,14 @@
 public import CFlashVID
 import FlashVID
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 private typealias CompressorHandle = Handle<Compressor>
 
 @c @implementation
@@ -52,14 +60,29 @@ public func flashvid_compressor_compress(
     }
 }
 
-/// A clip of a batch: what was read of it, and what became of it.
-private struct Item {
+/// A clip of a batch: what was read of it.
+private struct Item: BitwiseCopyable {
     var view: ClipView
     var buffers: OutputBuffers
     var structSize: Int
     /// Its place in the caller's batch.
     var place: Int
 }
+
+/// The first clip of a batch that was not compressed.
+private struct FirstFailure: Sendable {
+    private(set) var failure: Failure?
+    private var place = Int.max
+
+    mutating func note(_ failure: Failure, at place: Int) {
+        guard place < self.place else { return }
+        self.place = place
+        self.failure = Failure(Int(failure.status), "clip \(place): \(failure.text)")
+    }
+}
+
+/// Clips of a batch at the most.
+private let maximumBatch = 1 << 24
 
 @c @implementation
 public func flashvid_compressor_compress_batch(
@@ -71,7 +94,7 @@ public func flashvid_compressor_compress_batch(
         let count = Int(count)
         guard count >= 0 else { throw Failure(FLASHVID_INVALID_ARGUMENT, "a batch of \(count) clips") }
         guard count > 0 else { return }
-        guard count <= 1 << 24 else { throw Failure(FLASHVID_INVALID_ARGUMENT, "a batch of \(count) clips") }
+        guard count <= maximumBatch else { throw Failure(FLASHVID_INVALID_ARGUMENT, "a batch of \(count) clips") }
         guard let clips else { throw .null("clips") }
         guard let outputs else { throw .null("outputs") }
         try translating { () throws(FlashVIDError) in
@@ -82,60 +105,77 @@ public func flashvid_compressor_compress_batch(
         if let statuses {
             for place in 0..<count { statuses[place] = flashvid_status(FLASHVID_NOT_TRIED) }
         }
+        let results = try translating { () throws(FlashVIDError) in try Memory.allocate(flashvid_status.self, count) }
+        defer { free(results) }
+        let items = try translating { () throws(FlashVIDError) in try Memory.allocate(Item.self, count) }
+        defer { free(items) }
 
-        var failures = [Failure?](repeating: nil, count: count)
-        var items: [Item] = []
-        items.reserveCapacity(count)
+        let first = Guarded(FirstFailure())
+        var itemCount = 0
         for place in 0..<count {
             do throws(Failure) {
                 let view = try ClipView(reading: clips[place])
                 let (buffers, size) = try OutputBuffers.reading(outputs[place])
-                items.append(Item(view: view, buffers: buffers, structSize: size, place: place))
+                items[itemCount] = Item(view: view, buffers: buffers, structSize: size, place: place)
+                itemCount += 1
             } catch {
-                failures[place] = error
+                results[place] = error.status
+                first.withLock { $0.note(error, at: place) }
             }
         }
-        for (first, second) in zip(outputs.sortedAddresses(count), outputs.sortedAddresses(count).dropFirst())
-        where first.address == second.address {
-            throw Failure(FLASHVID_OVERLAP, "clips \(first.place) and \(second.place) have one output struct")
-        }
+        try checkApart(outputs, count)
         let item = { (index: Int) in (items[index].view, items[index].buffers) }
-        if let (first, second) = engine.firstOverlap(count: items.count, clip: item) {
-            throw Failure(
-                FLASHVID_OVERLAP,
-                "the buffers of clips \(items[first].place) and \(items[second].place) overlap")
+        let overlap = try translating { () throws(FlashVIDError) in
+            try engine.firstOverlap(count: itemCount, clip: item)
         }
-        failures.withUnsafeMutableBufferPointer { failures in
-            // Sound: each index is reported once, and no two of them have a place in common.
-            nonisolated(unsafe) let failures = failures
-            engine.compressBatch(
-                items.count, clip: item,
-                report: { index, result in
+        if let overlap {
+            let (one, other) = (items[overlap.0].place, items[overlap.1].place)
+            throw Failure(FLASHVID_OVERLAP, "the buffers of clips \(one) and \(other) overlap")
+        }
+        try translating { () throws(FlashVIDError) in
+            try engine.compressBatch(
+                itemCount, clip: item,
+                report: { index, attempt in
+                    // Sound: each index is reported once, and no two of them have a place in common.
                     let item = items[index]
-                    switch result {
-                    case .success(let outcome):
+                    switch attempt {
+                    case .succeeded(let outcome):
                         outputs[item.place]?.set(outcome, firstFrame: 0, structSize: item.structSize)
-                    case .failure(let error):
-                        failures[item.place] = Failure(error)
+                        results[item.place] = flashvid_status(FLASHVID_OK)
+                    case .failed(let error):
+                        let failure = Failure(error)
+                        results[item.place] = failure.status
+                        first.withLock { $0.note(failure, at: item.place) }
                     }
                 },
                 statistics: &statistics)
         }
-        if let statuses {
-            for place in 0..<count { statuses[place] = failures[place]?.status ?? flashvid_status(FLASHVID_OK) }
-        }
-        for place in 0..<count {
-            if let failure = failures[place] {
-                throw Failure(Int(failure.status), "clip \(place): \(failure.text)")
-            }
-        }
+        statuses?.update(from: results, count: count)
+        if let failure = first.withLock({ $0.failure }) { throw failure }
     }
 }
 
-extension UnsafePointer<UnsafeMutablePointer<flashvid_output>?> {
-    /// The output structs of a batch by their address, those that are NULL left out.
-    fileprivate func sortedAddresses(_ count: Int) -> [(address: UInt, place: Int)] {
-        (0..<count).compactMap { place in self[place].map { (UInt(bitPattern: $0), place) } }.sorted { $0 < $1 }
+/// Throws where two clips of a batch have one output struct.
+private func checkApart(
+    _ outputs: UnsafePointer<UnsafeMutablePointer<flashvid_output>?>, _ count: Int
+) throws(Failure) {
+    struct Output: BitwiseCopyable {
+        let address: UInt
+        let place: Int
+    }
+    let sorted = try translating { () throws(FlashVIDError) in try Memory.allocate(Output.self, count) }
+    defer { free(sorted) }
+    for place in 0..<count { sorted[place] = Output(address: UInt(bitPattern: outputs[place]), place: place) }
+    qsort(sorted, count, MemoryLayout<Output>.stride) { first, second in
+        guard let first = first?.assumingMemoryBound(to: Output.self).pointee,
+            let second = second?.assumingMemoryBound(to: Output.self).pointee
+        else { return 0 }
+        return first.address < second.address ? -1 : first.address > second.address ? 1 : 0
+    }
+    for index in 1..<max(1, count) where sorted[index].address == sorted[index - 1].address {
+        guard sorted[index].address != 0 else { continue }
+        let (one, other) = (sorted[index - 1].place, sorted[index].place)
+        throw Failure(FLASHVID_OVERLAP, "clips \(min(one, other)) and \(max(one, other)) have one output struct")
     }
 }
 

@@ -1,4 +1,5 @@
 import CFlashVID
+internal import CFlashVIDProcess
 import FlashVID
 import Synchronization
 
@@ -12,6 +13,8 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
     }
 
     let threads: Int
+    /// The process that the engine's threads live in.
+    private let generation = flashvid_process_generation()
     private var engine: Engine
     /// Of the call under way.
     private var statistics = CompressedVideo.Statistics()
@@ -22,6 +25,9 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
         self.engine = engine
         self.threads = threads
     }
+
+    /// Whether this is a child's copy: its threads, and whoever was using it, are in the process that forked.
+    var isInherited: Bool { generation != flashvid_process_generation() }
 
     /// Takes the handle for this thread. False if another has it.
     func enter() -> Bool {
@@ -36,6 +42,7 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
     func call(
         _ body: (inout Engine, inout CompressedVideo.Statistics) throws(Failure) -> Void
     ) -> flashvid_status {
+        guard !isInherited else { return Failure.inherited.status }
         guard enter() else { return flashvid_status(FLASHVID_BUSY) }
         defer { leave() }
         do throws(Failure) {
@@ -51,9 +58,13 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
         }
     }
 
-    func lastError() -> String { notes.withLock { $0.error } }
+    /// The lock of a child's copy may be held for ever by a thread that is not there.
+    func lastError() -> String { isInherited ? Failure.inherited.text : notes.withLock { $0.error } }
 
-    func lastStatistics() -> flashvid_statistics { notes.withLock { $0.statistics } }
+    func lastStatistics() throws(Failure) -> flashvid_statistics {
+        guard !isInherited else { throw .inherited }
+        return notes.withLock { $0.statistics }
+    }
 }
 
 extension Handle where Engine: ~Copyable {
@@ -71,17 +82,22 @@ extension Handle where Engine: ~Copyable {
     /// Takes it back.
     static func destroy(_ pointer: OpaquePointer?) -> flashvid_status {
         guard let pointer else { return flashvid_status(FLASHVID_OK) }
-        let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))
-        guard handle.takeUnretainedValue().enter() else { return flashvid_status(FLASHVID_BUSY) }
-        handle.release()
-        return flashvid_status(FLASHVID_OK)
+        return asGuest {
+            let reference = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))
+            let (isInherited, isMine) = reference._withUnsafeGuaranteedRef { ($0.isInherited, $0.enter()) }
+            // What was in use when the process forked is left as it is: half changed, perhaps.
+            if isMine { reference.release() }
+            return flashvid_status(isMine || isInherited ? FLASHVID_OK : FLASHVID_BUSY)
+        }
     }
 
     static func call(
         _ pointer: OpaquePointer?,
         _ body: (inout Engine, inout CompressedVideo.Statistics) throws(Failure) -> Void
     ) -> flashvid_status {
-        do throws(Failure) { return try at(pointer).call(body) } catch { return error.status }
+        asGuest {
+            do throws(Failure) { return try at(pointer).call(body) } catch { return error.status }
+        }
     }
 
     static func error(

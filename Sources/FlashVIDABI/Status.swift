@@ -1,4 +1,5 @@
 import CFlashVID
+internal import CFlashVIDProcess
 import FlashVID
 
 /// What a C function returns besides its results: a status, and the text that goes with it.
@@ -37,6 +38,11 @@ struct Failure: Error {
         self.init(status, error.description)
     }
 
+    /// A handle of the process that forked this one.
+    static var inherited: Failure {
+        Failure(FLASHVID_FORKED, "the handle belongs to the process that forked this one")
+    }
+
     static func null(_ name: StaticString) -> Failure {
         Failure(FLASHVID_NULL_POINTER, "\(name) is NULL")
     }
@@ -70,18 +76,30 @@ struct Message {
     }
 }
 
+/// Runs a call: whatever state the thread is in, the results are the same, and it is left in that state.
+@inline(never)
+func asGuest(_ call: () -> flashvid_status) -> flashvid_status {
+    flashvid_process_prepare(rehearse)
+    var guest = flashvid_guest()
+    flashvid_guest_enter(&guest)
+    defer { flashvid_guest_leave(&guest) }
+    return call()
+}
+
 /// Runs a function without a handle: its failure becomes a status and a text.
 func report(
     _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ body: () throws(Failure) -> Void
 ) -> flashvid_status {
-    let message = Message(buffer: message, capacity: capacity)
-    do throws(Failure) {
-        try body()
-        message.write("")
-        return flashvid_status(FLASHVID_OK)
-    } catch {
-        message.write(error.text)
-        return error.status
+    asGuest {
+        let message = Message(buffer: message, capacity: capacity)
+        do throws(Failure) {
+            try body()
+            message.write("")
+            return flashvid_status(FLASHVID_OK)
+        } catch {
+            message.write(error.text)
+            return error.status
+        }
     }
 }
 

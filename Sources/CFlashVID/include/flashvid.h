@@ -120,7 +120,9 @@ enum {
     /* A list that does not rise where it has to, or that names an item twice. */
     FLASHVID_INVALID_ORDER = 22,
     /* A plan that cannot be met. */
-    FLASHVID_IMPOSSIBLE = 23
+    FLASHVID_IMPOSSIBLE = 23,
+    /* The handle was made before this process was forked; only its destroy function takes it. */
+    FLASHVID_FORKED = 24
 };
 
 /* The name of a status as it stands above, or "FLASHVID_UNKNOWN". A constant string; do not free it. */

@@ -11,7 +11,9 @@ struct EncoderAttention: @unchecked Sendable {
     let logits: Logits
     let skipped: Int
     /// Queries that count.
-    let rows: Range<Int>
+    var rows: Range<Int> { firstQuery..<queryEnd }
+    private let firstQuery: Int
+    private let queryEnd: Int
 
     var shape: AttentionShape { keys.shape }
     /// Scores of a frame.
@@ -32,7 +34,8 @@ struct EncoderAttention: @unchecked Sendable {
         self.keys = keys
         logits = try Logits(scale: reading.scale, width: keys.shape.width)
         skipped = reading.skippedTokens
-        rows = reading.query.map { $0..<$0 + 1 } ?? 0..<tokens
+        firstQuery = reading.query ?? 0
+        queryEnd = reading.query.map { $0 + 1 } ?? tokens
     }
 
     /// Memory of a call.

@@ -108,13 +108,15 @@ extension Compression {
     }
 
     private func convert(_ rows: OutputRows, into destination: Destination) {
-        parallel(.contextual, frames, (self, rows, destination)) { context, _, frame in
-            let (clip, rows, destination) = context
-            let (type, stride) = (destination.buffers.tokenType, destination.rowStride)
+        let rounded = (
+            base: destination.tokens, stride: destination.rowStride, type: destination.buffers.tokenType
+        )
+        parallel(.contextual, frames, (self, rows, rounded)) { context, _, frame in
+            let (clip, rows, rounded) = context
             for row in clip.tables.firstRows[frame]..<clip.tables.firstRows[frame + 1] {
                 Rounding.fromFloat32(
-                    rows.row(row), to: type, count: clip.channels,
-                    into: destination.tokens + row &* stride &* type.size)
+                    rows.row(row), to: rounded.type, count: clip.channels,
+                    into: rounded.base + row &* rounded.stride &* rounded.type.size)
             }
         }
     }

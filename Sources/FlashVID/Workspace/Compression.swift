@@ -10,18 +10,20 @@
 ///
 /// Tokens are named by their index in the clip, `frame * N + token`. Frames are worked on in parallel; a stage writes only
 /// to its own frame's (or segment's) part of the tables, so no two threads write to one place.
-struct Compression: @unchecked Sendable {
-    // Sound although full of pointers: they point into the workspace's arena, which outlives the call, and the parts that
-    // threads write are disjoint as said above.
+struct Compression: @unchecked Sendable, BitwiseCopyable {
+    // Sound although full of pointers: they point into the workspace's arena, which outlives the call, as do the pool and
+    // the progress, and the parts that threads write are disjoint as said above.
 
     let clip: Clip
     let configuration: Configuration
     let budget: Budget
-    let pool: WorkerPool
+    private let poolReference: Unmanaged<WorkerPool>
+    var pool: WorkerPool { poolReference._withUnsafeGuaranteedRef { $0 } }
     /// Error bound of a float32 cosine.
     let tolerance: Double
 
-    let progress: Progress?
+    private let progressReference: Unmanaged<Progress>?
+    var progress: Progress? { progressReference?._withUnsafeGuaranteedRef { $0 } }
     let tables: Tables
     let workers: UnsafeMutablePointer<Worker>
 
@@ -110,8 +112,8 @@ struct Compression: @unchecked Sendable {
         self.clip = clip
         self.configuration = configuration
         self.budget = budget
-        self.pool = pool
-        self.progress = progress
+        poolReference = .passUnretained(pool)
+        progressReference = progress.map { .passUnretained($0) }
         tolerance = Self.cosineTolerance(channels: clip.channels)
         let frames = clip.frames
         let tokens = frames * clip.tokensPerFrame
@@ -191,22 +193,29 @@ struct Compression: @unchecked Sendable {
 extension Compression {
     /// Runs `body` for every task on the pool and charges its time to a stage. What it works on comes as `context`: a
     /// body without captures is handed to the threads without an allocation.
-    func parallel<Context>(
+    func parallel<Context: BitwiseCopyable>(
         _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
         _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
     ) {
-        pool.run(tasks, with: Loop(compression: self, stage: stage, context: context, body: body)) {
-            loop, index, task in
-            let worker = loop.compression.workers[index]
-            loop.compression.charge(loop.stage, worker) { loop.body(loop.context, worker, task) }
+        withUnsafePointer(to: Body(call: body)) { body in
+            let loop = Loop(compression: self, stage: stage, context: context, body: body)
+            pool.run(tasks, with: loop) { loop, index, task in
+                let worker = loop.compression.workers[index]
+                loop.compression.charge(loop.stage, worker) { loop.body.pointee.call(loop.context, worker, task) }
+            }
         }
     }
 
-    private struct Loop<Context> {
+    private struct Loop<Context: BitwiseCopyable>: BitwiseCopyable {
         let compression: Compression
         let stage: CompressedVideo.Stage
         let context: Context
-        let body: (Context, Worker, Int) -> Void
+        let body: UnsafePointer<Body<Context>>
+    }
+
+    /// A pointer to a function alone would wrap it, on the heap.
+    private struct Body<Context> {
+        let call: (Context, Worker, Int) -> Void
     }
 
     func charge(_ stage: CompressedVideo.Stage, _ worker: Worker, _ body: () -> Void) {

@@ -6,8 +6,19 @@
     import Darwin
 #endif
 
-/// Memory for arrays whose size the caller names.
+/// Memory whose size the caller names.
 package enum Memory {
+    /// Room for `count` elements, not initialised, to be given back by `free`.
+    package static func allocate<Element: BitwiseCopyable>(
+        _ type: Element.Type, _ count: Int
+    ) throws(FlashVIDError) -> UnsafeMutablePointer<Element> {
+        let bytes = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+        guard !bytes.overflow, let room = malloc(max(1, bytes.partialValue)) else {
+            throw .outOfMemory(bytes: bytes.overflow ? .max : bytes.partialValue)
+        }
+        return room.bindMemory(to: type, capacity: count)
+    }
+
     /// Below this, memory that cannot be had ends the process anyway.
     private static let worthAsking = 1 << 20
 
@@ -31,7 +42,7 @@ package enum Memory {
 }
 
 /// The integers in which a caller wants indices.
-package enum IndexType: Sendable, Hashable, CaseIterable {
+package enum IndexType: Sendable, Hashable, CaseIterable, BitwiseCopyable {
     case int32
     case int64
 

@@ -87,6 +87,41 @@ struct PlanningTests {
         }
     }
 
+    @Test("with target rows the video takes so many positions, whatever its length")
+    func targetRows() throws {
+        // Neither the ratio nor the expansion is looked at.
+        var configuration = Configuration(retentionRatio: 7)
+        configuration.targetRows = 800
+        let budget = ContextBudget(positions: 1000, tokensPerFrame: 196, overheadPerFrame: 2, otherPositions: 65)
+        #expect(try budget.frames(configuration) == (1000 - 65 - 800) / 2)
+        func error(_ budget: ContextBudget, _ rows: Int) -> FlashVIDError? {
+            configuration.targetRows = rows
+            return Self.error { () throws(FlashVIDError) in try budget.frames(configuration) }
+        }
+        #expect(error(budget, 936) == .impossiblePlan("936 rows do not fit in the 935 positions left for the video"))
+        #expect(
+            error(budget, 934) == .impossiblePlan("a frame takes 2 positions and 1 are left beside the 934 rows"))
+        // The one frame that fits beside the rows has fewer tokens than there are rows.
+        #expect(
+            error(budget, 933)
+                == .invalidConfiguration(
+                    field: "target rows", value: "933",
+                    expected: "1 to 196, the tokens of the clip, or 0 for a number by the ratio"))
+        #expect(
+            error(ContextBudget(positions: 1000, tokensPerFrame: 196), 800)
+                == .impossiblePlan(
+                    "frames take no positions beside the 800 rows of the video, so that any number of them fits"))
+        guard case .invalidConfiguration("target rows", "-1", _) = error(budget, -1) else {
+            Issue.record("-1 rows")
+            return
+        }
+        // What a ratio buys does not depend on them.
+        var ratio = Configuration()
+        let wanted = try budget.retentionRatio(forFrames: 30, ratio)
+        ratio.targetRows = 5
+        #expect(try budget.retentionRatio(forFrames: 30, ratio) == wanted)
+    }
+
     @Test("ten times the frames: a plan's rows hang together")
     func plan() throws {
         for host in HostModel.all {

@@ -122,6 +122,49 @@ struct PlanningTests {
         #expect(try budget.retentionRatio(forFrames: 30, ratio) == wanted)
     }
 
+    @Test("a plan with target rows is that of a ratio that gives as many, and one row finer")
+    func planWithRows() throws {
+        for host in HostModel.all {
+            let frames = host.frames
+            let ratio = try host.planRow(retentionRatio: 0.1, textTokens: 50)
+            var row = try host.planRow(targetRows: ratio.visualTokens, textTokens: 50)
+            #expect(row.targetRows == ratio.visualTokens)
+            (row.targetRows, row.retentionRatio) = (nil, 0.1)
+            #expect(row == ratio)
+            let more = try host.planRow(targetRows: ratio.visualTokens + 1, textTokens: 50)
+            #expect(more.visualTokens == ratio.visualTokens + 1)
+            #expect(more.promptLength == ratio.promptLength + 1)
+            #expect(more.prefillWork > ratio.prefillWork)
+            #expect(more.framesInContext <= ratio.framesInContext)
+            // What fits, in whole numbers, and one frame more that does not.
+            func positions(_ count: Int) -> Int {
+                let rows = (count * (ratio.visualTokens + 1) + frames - 1) / frames
+                return rows + count * host.overheadPerFrame + host.overheadPerVideo + 50
+            }
+            #expect(positions(more.framesInContext) <= host.language.contextLength)
+            #expect(positions(more.framesInContext + 1) > host.language.contextLength)
+            let (seconds, work) = (0.03, 1e14)
+            #expect(
+                try host.breakEvenFrames(
+                    targetRows: ratio.visualTokens, secondsPerFrame: seconds, workPerSecond: work)
+                    == (try host.breakEvenFrames(retentionRatio: 0.1, secondsPerFrame: seconds, workPerSecond: work)))
+            #expect(
+                Self.error { () throws(FlashVIDError) in
+                    try host.planRow(targetRows: frames * host.tokensPerFrame + 1)
+                }
+                    == .invalidConfiguration(
+                        field: "target rows", value: "\(frames * host.tokensPerFrame + 1)",
+                        expected: "1 to \(frames * host.tokensPerFrame), the tokens of the clip, or 0 for a number by "
+                            + "the ratio"))
+        }
+        #expect(
+            Self.error { () throws(FlashVIDError) in try HostModel.qwen25VL7B.planRow(targetRows: 0) }
+                == .invalidConfiguration(field: "target rows", value: "0", expected: "at least 1"))
+        #expect(
+            Self.error { () throws(FlashVIDError) in try HostModel.qwen25VL7B.planRow(frames: 0, targetRows: 5) }
+                == .empty(dimension: "frames", value: 0))
+    }
+
     @Test("ten times the frames: a plan's rows hang together")
     func plan() throws {
         for host in HostModel.all {

@@ -98,7 +98,7 @@ public struct Compressor: ~Copyable {
             Progress(total: Compression.Work.total(clip.shape, configuration), report: $0)
         }
         try Guest.run { () throws(FlashVIDError) in
-            let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+            let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
             let compression = try arena.layOut { plan in
                 Compression(clip, configuration, budget, pool, progress, plan: &plan)
             }
@@ -139,7 +139,7 @@ extension Compressor {
         let capacity = try configuration.outputTokenCount(
             frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
         let destination = try Destination(buffers, for: clip, configuration, rows: capacity, firstToken: firstToken)
-        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+        let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
         let (compression, rows) = try arena.layOut { plan in
             let compression = Compression(clip, configuration, budget, pool, nil, plan: &plan)
             return (compression, compression.layOutRows(destination, capacity: capacity, plan: &plan))

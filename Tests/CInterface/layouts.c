@@ -1,6 +1,6 @@
 /*
- * Callers of other versions. Compiled three times: against the header as it is, against one whose structs lack their last
- * fields (OLDER), and against one whose structs have more of them (NEWER).
+ * Callers of other versions. Compiled four times: against the header as it is, against one whose structs lack their last
+ * fields (OLDER), against the last version's (PREVIOUS), and against one whose structs have more of them (NEWER).
  */
 #include "random.h"
 #include "support.h"
@@ -47,6 +47,24 @@ static uint64_t sum(const void *bytes, size_t count) {
     size_t index;
     for (index = 0; index < count; index += 1) result = (result ^ ((const unsigned char *)bytes)[index]) * 1099511628211u;
     return result;
+}
+
+/* A caller that does not know of target rows asks for none, whatever lies behind its struct. */
+static void target_rows(flashvid_configuration *configuration) {
+    int64_t rows = 0;
+#if !defined OLDER && !defined PREVIOUS
+    EXPECT(configuration->target_rows == 0, "target rows");
+    configuration->target_rows = FRAMES * TOKENS + 1;
+    EXPECT(flashvid_output_token_count(configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_INVALID_CONFIGURATION,
+           "more rows than tokens");
+    configuration->target_rows = 7;
+    EXPECT(flashvid_output_token_count(configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_OK && rows == 7,
+           "%lld rows", (long long)rows);
+    configuration->target_rows = 0;
+#endif
+    /* ceil(12 * 0.2 * 1.25) of each frame, which in double is 4. */
+    EXPECT(flashvid_output_token_count(configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_OK && rows == 4 * FRAMES,
+           "%lld rows", (long long)rows);
 }
 
 static uint64_t attention(void) {
@@ -184,6 +202,7 @@ int main(void) {
     EXPECT(configuration.value.struct_size == sizeof configuration.value, "size");
     EXPECT(configuration.value.retention_ratio == 0.2, "retention");
     PRESET_IS_ZERO(configuration);
+    target_rows(&configuration.value);
     FILL(clip);
     clip.value.features = features;
     clip.value.frames = FRAMES;
@@ -205,7 +224,11 @@ int main(void) {
 #ifdef OLDER
     EXPECT(flashvid_configuration_refine(&configuration.value) == FLASHVID_UNSUPPORTED, "refine");
 #else
+    EXPECT(configuration.value.minimum_segments == 4, "minimum of segments");
     EXPECT(flashvid_configuration_refine(&configuration.value) == FLASHVID_OK, "refine");
+    /* A value, not a layout: callers of the last version have it too. */
+    EXPECT(configuration.value.minimum_segments == 0 && configuration.value.refinement_rounds == 1, "refined");
+    EXPECT(flashvid_configuration_validate(&configuration.value, NULL, 0) == FLASHVID_OK, "refined");
 #endif
     NEWER_IS_UNSUPPORTED(clip, flashvid_compressor_compress(compressor, &clip.value, &output.value));
     NEWER_IS_UNSUPPORTED(output, flashvid_compressor_compress(compressor, &clip.value, &output.value));

@@ -4,15 +4,6 @@ import Testing
 
 /// What the disk, the system and Ctrl-C can do to the output.
 @Suite(.serialized) struct DiskTests {
-    @Test func inputAndOutputAreTheSame() throws {
-        let scratch = try Scratch()
-        let path = try RandomClip().write(to: scratch.path("clip"))
-        let run = try Tool.run([path, "-o", path])
-        #expect(run.code == 0)
-        #expect(try SafetensorsFile(contentsOf: path).entry("indices") != nil)
-        #expect(try scratch.names == ["clip"])
-    }
-
     /// A run that fails leaves what stood under the name.
     @Test func failureKeepsTheOldFile() throws {
         let scratch = try Scratch()
@@ -49,17 +40,6 @@ import Testing
                 [path, "-o", "/dev/full"], code: 1, "/dev/full: cannot write: No space left on device")
         #endif
     }
-
-    #if os(Linux)
-        @Test func fullStandardOutput() throws {
-            let scratch = try Scratch()
-            let path = try RandomClip().write(to: scratch.path("clip"))
-            let run = try Tool.run([path, "-o", scratch.path("out")], after: "exec > /dev/full")
-            #expect(run.code == 1)
-            #expect(run.error.contains("cannot write the summary"))
-            #expect(try scratch.names == ["clip", "out"])
-        }
-    #endif
 
     /// Interrupted while the output stands under its temporary name: the name goes, and the process dies of the signal.
     @Test(arguments: [SIGINT, SIGTERM, SIGHUP]) func interrupted(by signal: Int32) throws {

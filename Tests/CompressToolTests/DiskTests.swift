@@ -26,6 +26,24 @@ import Testing
         #expect(try scratch.names == ["clip"])
     }
 
+    #if os(Linux)
+        /// Root, whom permissions do not stop, runs a copy of the tool as another user.
+        @Test func permissions() throws {
+            let scratch = try Scratch()
+            try RandomClip().write(to: scratch.path("clip"))
+            let asAnother = "cp \"$0\" tool; exec setpriv --reuid 65534 --regid 65534 --clear-groups ./tool \"$@\""
+            func expectFailure(_ code: Int32, _ message: String, after line: String) throws {
+                try Tool.expectFailure(
+                    ["clip", "-o", "folder/out"], code: code, message,
+                    after: "cd '\(scratch.url.path)'; chmod 755 .; mkdir -m 777 folder; \(line); "
+                        + (getuid() == 0 ? asAnother : ":"))
+                try? FileManager.default.removeItem(atPath: scratch.path("folder"))
+            }
+            try expectFailure(2, "clip: cannot open: Permission denied", after: "chmod 0 clip")
+            try expectFailure(1, "out: cannot write: Permission denied", after: "chmod 644 clip; chmod 755 folder")
+        }
+    #endif
+
     /// The limit on file sizes stands in for a disk that is full in the middle; a signal would come first if the
     /// tool did not ignore it.
     @Test func fullDisk() throws {

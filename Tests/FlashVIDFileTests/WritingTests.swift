@@ -111,6 +111,20 @@ import Testing
         #expect(try scratch.names == ["plain"])
     }
 
+    @Test func placesThatBelongToOthers() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write([1], as: "locked")
+        chmod(path, 0o444)
+        try FileManager.default.createDirectory(atPath: scratch.path("folder"), withIntermediateDirectories: false)
+        chmod(scratch.path("folder"), 0o555)
+        try withoutPrivileges {
+            for path in [path, scratch.path("folder/a")] {
+                #expect(throws: SafetensorsError.cannotWrite(file: path, code: EACCES)) { try small.write(to: path) }
+            }
+        }
+        #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: path))) == [1])
+    }
+
     @Test func longNames() throws {
         let scratch = try Scratch()
         let name = String(repeating: "é", count: 127)

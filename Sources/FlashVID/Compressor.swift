@@ -106,6 +106,8 @@ public struct Compressor: ~Copyable {
                 compression.write(segments: segments, firstFrame: firstFrame, into: &video)
             }
         }
+        // The compression holds no reference to it.
+        withExtendedLifetime(progress) {}
         video.statistics.seconds = Compression.now - start
     }
 

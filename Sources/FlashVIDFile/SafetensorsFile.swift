@@ -51,23 +51,21 @@ public struct SafetensorsFile: Sendable {
     /// - Throws: A case of ``SafetensorsError`` for whatever is wrong with the file; a lying header is found out
     ///   before anything of the size that it names is allocated.
     public init(contentsOf path: String) throws(SafetensorsError) {
-        let descriptor: Int32
-        do { descriptor = try System.open(path, O_RDONLY) } catch {
-            throw .cannotOpen(file: path, code: error.code)
-        }
-        // Nothing was written, so nothing can be lost in a close that fails.
-        defer { try? System.close(descriptor) }
+        try self.init(contentsOf: .path(FilePath(path)))
+    }
 
-        let status: stat
-        do { status = try System.status(of: descriptor) } catch {
-            throw .cannotRead(file: path, code: error.code)
+    /// Reads a file that takes at most `maximumBytes` of memory, and calls `progress` with a share in 0...1.
+    ///
+    /// - Throws: As above; ``SafetensorsError/outOfMemory(file:bytes:)`` if it takes more, before its tensors are read.
+    package init(
+        contentsOf input: InputFile, maximumBytes: Int = .max, progress: ((Double) -> Void)? = nil
+    ) throws(SafetensorsError) {
+        self = try input.read { descriptor, size throws(SafetensorsError) in
+            let source = Source(path: input.name, size: size, progress: progress) { buffer throws(System.Failure) in
+                try System.read(descriptor, into: buffer)
+            }
+            return try SafetensorsFile(source, maximumBytes: maximumBytes)
         }
-        guard !System.isDirectory(status) else { throw .directory(file: path) }
-        let size = System.isRegular(status) ? Int(status.st_size) : nil
-        let source = Source(path: path, size: size) { buffer throws(System.Failure) in
-            try System.read(descriptor, into: buffer)
-        }
-        try self.init(source)
     }
 
     /// Reads a file that is in memory already; `name` is what errors call it.
@@ -82,7 +80,7 @@ public struct SafetensorsFile: Sendable {
         try self.init(source)
     }
 
-    private init(_ source: Source) throws(SafetensorsError) {
+    private init(_ source: Source, maximumBytes: Int = .max) throws(SafetensorsError) {
         var source = source
         guard source.size != 0 else { throw .empty(file: source.path) }
         let field = try source.read(8)
@@ -90,9 +88,10 @@ public struct SafetensorsFile: Sendable {
         let text = try source.read(length)
         let header = try SafetensorsHeader(text, available: source.available, file: source.path)
 
-        guard let storage = AlignedStorage(byteCount: header.memoryBytes) else {
+        guard header.memoryBytes <= maximumBytes, let storage = AlignedStorage(byteCount: header.memoryBytes) else {
             throw .outOfMemory(file: source.path, bytes: header.memoryBytes)
         }
+        source.expect(header.dataBytes)
         // One after the other, each to an aligned place: the format aligns neither the data nor the tensors in it.
         for tensor in header.tensors {
             let range = tensor.position..<tensor.position + tensor.entry.byteRange.count
@@ -195,25 +194,47 @@ public struct SafetensorsFile: Sendable {
 
 /// Bytes in order, from a file, a pipe or memory.
 private struct Source {
+    /// Bytes between two reports of progress, at most.
+    private static let piece = 1 << 23
+
     let path: String
     /// Nil for a pipe or a device.
     let size: Int?
-    /// Fills the buffer as far as there are bytes.
+    /// Reads at least a byte; 0 at the end.
     let fill: (UnsafeMutableRawBufferPointer) throws(System.Failure) -> Int
+    private let progress: ((Double) -> Void)?
     private var position = 0
+    /// Position at the end of the tensors, once that is known.
+    private var end: Int?
 
-    init(path: String, size: Int?, fill: @escaping (UnsafeMutableRawBufferPointer) throws(System.Failure) -> Int) {
+    init(
+        path: String, size: Int?, progress: ((Double) -> Void)? = nil,
+        fill: @escaping (UnsafeMutableRawBufferPointer) throws(System.Failure) -> Int
+    ) {
         self.path = path
         self.size = size
+        self.progress = progress
         self.fill = fill
     }
+
+    /// So many bytes are still to come, and their progress is reported.
+    mutating func expect(_ bytes: Int) { end = position + bytes }
 
     /// Bytes that are still to come, if that is known.
     var available: Int? { size.map { $0 - position } }
 
     mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(SafetensorsError) {
-        let found: Int
-        do { found = try fill(buffer) } catch { throw .cannotRead(file: path, code: error.code) }
+        var found = 0
+        while found < buffer.count {
+            let piece = found..<(progress == nil ? buffer.count : min(found + Self.piece, buffer.count))
+            let count: Int
+            do { count = try fill(UnsafeMutableRawBufferPointer(rebasing: buffer[piece])) } catch {
+                throw .cannotRead(file: path, code: error.code)
+            }
+            guard count > 0 else { break }
+            found += count
+            if let end, let progress { progress(Double(position + found) / Double(end)) }
+        }
         guard found > 0 || position > 0 || buffer.isEmpty else { throw .empty(file: path) }
         guard found == buffer.count else {
             throw .truncated(file: path, expected: position + buffer.count, found: position + found)

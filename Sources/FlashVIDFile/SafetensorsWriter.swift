@@ -79,12 +79,13 @@ public struct SafetensorsWriter {
     /// Whether a file could be written there, as far as that is known before: the directory exists and may be written
     /// to, and the path is not one.
     public static func check(destination path: String) throws(SafetensorsError) {
-        _ = try resolve(path)
+        try OutputFile(FilePath(path)).check()
     }
 
     /// Writes the file, or leaves none: it is written beside `path` under a temporary name, brought to the disk, and
-    /// renamed. A file that stood there before keeps standing until then; of a link, the target is replaced. Into a
-    /// device or a pipe it writes as it goes.
+    /// renamed. A file that stood there before keeps standing until then, and under other hard links for good. Of a
+    /// symbolic link the target is replaced, or made where there is none. Into a device, a pipe or an open descriptor
+    /// (`/dev/stdout`, `/dev/fd/3`) it writes as it goes.
     ///
     /// - Throws: ``SafetensorsError/cannotWrite(file:code:)`` if the system refuses;
     ///   ``SafetensorsError/byteCount(file:tensor:expected:found:)``,
@@ -94,33 +95,19 @@ public struct SafetensorsWriter {
     ///   ``SafetensorsError/wrongType(file:tensor:found:expected:)`` for a tensor that cannot be written;
     ///   ``SafetensorsError/notRepresentable(file:tensor:index:type:)`` for a value that the type cannot hold.
     public func write(to path: String) throws(SafetensorsError) {
-        let (header, ordered) = try layOut(path)
-        let destination = try Self.resolve(path)
-        guard destination.isReplaced else {
-            let descriptor: Int32
-            do { descriptor = try System.open(path, O_WRONLY) } catch {
-                throw .cannotWrite(file: path, code: error.code)
-            }
-            do {
-                try Self.write(header, ordered, to: descriptor, path)
-            } catch {
-                try? System.close(descriptor)
-                throw error
-            }
-            do { try System.close(descriptor) } catch { throw .cannotWrite(file: path, code: error.code) }
-            return
-        }
-        do throws(Interruption) {
-            let temporary = try TemporaryFile(beside: destination.path, permissions: destination.permissions)
-            do { try Self.write(header, ordered, to: temporary.descriptor, path) } catch { throw .content(error) }
-            do { try temporary.commit() } catch { throw .system(error.code) }
-        } catch {
-            switch error {
-            case .system(let code): throw .cannotWrite(file: path, code: code)
-            case .content(let error): throw error
-            case .ending: throw .interrupted(file: path)
-            }
-        }
+        try prepare(OutputFile(FilePath(path))).commit()
+    }
+
+    /// Writes the file except for its name, which ``PendingFile/commit()`` gives it. `progress` is called with a share
+    /// in 0...1.
+    package func prepare(
+        _ output: OutputFile, progress: ((Double) -> Void)? = nil
+    ) throws(SafetensorsError) -> PendingFile {
+        let (header, ordered) = try layOut(output.name)
+        var file = try output.create()
+        try write(header, ordered, to: file, output.name, progress)
+        try file.finish()
+        return file
     }
 
     /// Removes the temporary files of every writer in the process, for a signal handler about to end it: from here
@@ -133,52 +120,6 @@ public struct SafetensorsWriter {
     /// See ``removeTemporaries()``.
     public static func prepareForSignals() {
         Registry.prepare()
-    }
-
-    enum Interruption: Error {
-        case system(Int32)
-        case content(SafetensorsError)
-        case ending
-    }
-
-    // MARK: Destination
-
-    private struct Destination {
-        var path: String
-        var permissions: mode_t?
-        /// False for devices and pipes, which must not be replaced by a file.
-        var isReplaced: Bool
-    }
-
-    private static func resolve(_ path: String) throws(SafetensorsError) -> Destination {
-        do throws(System.Failure) {
-            guard !path.isEmpty else { throw System.Failure(code: ENOENT) }
-            guard let status = try System.status(ofPath: path) else {
-                try checkDirectory(of: path)
-                return Destination(path: path, permissions: nil, isReplaced: true)
-            }
-            guard !System.isDirectory(status) else { throw System.Failure(code: EISDIR) }
-            guard access(path, W_OK) == 0 else { throw System.Failure(code: errno) }
-            guard System.isRegular(status) else {
-                return Destination(path: path, permissions: nil, isReplaced: false)
-            }
-            guard let resolved = realpath(path, nil) else { throw System.Failure(code: errno) }
-            defer { free(resolved) }
-            let target = String(cString: resolved)
-            try checkDirectory(of: target)
-            return Destination(path: target, permissions: status.st_mode & 0o777, isReplaced: true)
-        } catch {
-            throw .cannotWrite(file: path, code: error.code)
-        }
-    }
-
-    private static func checkDirectory(of path: String) throws(System.Failure) {
-        let slash = path.utf8.lastIndex(of: UInt8(ascii: "/"))
-        guard slash != path.utf8.indices.last else { throw System.Failure(code: EISDIR) }
-        let directory = slash.map { String(path[...$0]) } ?? "."
-        guard let status = try System.status(ofPath: directory) else { throw System.Failure(code: ENOENT) }
-        guard System.isDirectory(status) else { throw System.Failure(code: ENOTDIR) }
-        guard access(directory, W_OK | X_OK) == 0 else { throw System.Failure(code: errno) }
     }
 
     // MARK: Layout
@@ -245,37 +186,42 @@ public struct SafetensorsWriter {
 
     // MARK: Content
 
-    private static func write(
-        _ header: [UInt8], _ tensors: [Tensor], to descriptor: Int32, _ path: String
+    private func write(
+        _ header: [UInt8], _ tensors: [Tensor], to file: borrowing PendingFile, _ path: String,
+        _ progress: ((Double) -> Void)?
     ) throws(SafetensorsError) {
+        let total = Double(max(1, tensors.reduce(0) { $0 + $1.byteCount }))
+        var written = 0
         func write(_ buffer: UnsafeRawBufferPointer) throws(SafetensorsError) {
-            do { try System.write(descriptor, buffer) } catch { throw .cannotWrite(file: path, code: error.code) }
+            try file.write(buffer)
+            written += buffer.count
+            progress?(Double(written) / total)
         }
-        try withBytes(of: header, write)
+        try Self.withBytes(of: header) { header throws(SafetensorsError) in try file.write(header) }
         for tensor in tensors {
             switch tensor.content {
-            case .pointer(let buffer): try write(buffer)
-            case .bytes(let bytes): try withBytes(of: bytes, write)
+            case .pointer(let buffer): try Self.inPieces(buffer, write)
+            case .bytes(let bytes): try Self.withBytes(of: bytes, write)
             case .integers(let integers):
-                try convert(integers, write) { integer, _ in Int64(integer) }
+                try Self.convert(integers, write) { integer, _ in Int64(integer) }
             case .floats(let floats):
                 func refuse(_ index: Int) -> SafetensorsError {
                     .notRepresentable(file: path, tensor: tensor.name, index: index, type: tensor.type)
                 }
                 switch tensor.type {
                 case .f16:
-                    try convert(floats, write) { value, index throws(SafetensorsError) in
+                    try Self.convert(floats, write) { value, index throws(SafetensorsError) in
                         let rounded = Float16(value)
                         guard rounded.isFinite || !value.isFinite else { throw refuse(index) }
                         return rounded
                     }
                 case .bf16:
-                    try convert(floats, write) { value, index throws(SafetensorsError) in
+                    try Self.convert(floats, write) { value, index throws(SafetensorsError) in
                         let rounded = BFloat16(value)
                         guard Float(rounded).isFinite || !value.isFinite else { throw refuse(index) }
                         return rounded
                     }
-                default: try withBytes(of: floats, write)
+                default: try Self.withBytes(of: floats, write)
                 }
             }
         }
@@ -298,12 +244,23 @@ public struct SafetensorsWriter {
         }
     }
 
+    private static func inPieces(
+        _ buffer: UnsafeRawBufferPointer, _ write: (UnsafeRawBufferPointer) throws(SafetensorsError) -> Void
+    ) throws(SafetensorsError) {
+        for start in stride(from: 0, to: buffer.count, by: piece) {
+            try write(UnsafeRawBufferPointer(rebasing: buffer[start..<min(start + piece, buffer.count)]))
+        }
+    }
+
+    /// Bytes between two reports of progress.
+    private static let piece = 1 << 23
+
     private static func withBytes<Element: BitwiseCopyable>(
         of array: [Element], _ body: (UnsafeRawBufferPointer) throws(SafetensorsError) -> Void
     ) throws(SafetensorsError) {
         var failure: SafetensorsError?
         array.withUnsafeBytes { buffer in
-            do throws(SafetensorsError) { try body(buffer) } catch { failure = error }
+            do throws(SafetensorsError) { try inPieces(buffer, body) } catch { failure = error }
         }
         if let failure { throw failure }
     }

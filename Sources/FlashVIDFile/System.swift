@@ -7,42 +7,79 @@
 #endif
 
 /// The calls to the C library, in one place: each retries what a signal interrupted and gives `errno` as a value.
-enum System {
-    struct Failure: Error {
-        let code: Int32
+package enum System {
+    package struct Failure: Error {
+        package let code: Int32
     }
 
     /// More in one call is an error on some systems, and cut short on others.
     private static let largestTransfer = 1 << 30
 
-    static func message(for code: Int32) -> String {
+    package static func message(for code: Int32) -> String {
         guard let text = strerror(code) else { return "error \(code)" }
         return String(cString: text)
     }
 
-    static func open(_ path: String, _ flags: Int32, mode: mode_t = 0) throws(Failure) -> Int32 {
-        // A C string ends at its first zero, and would name another file.
-        guard !path.utf8.contains(0) else { throw Failure(code: EINVAL) }
+    static func open(_ path: FilePath, _ flags: Int32, mode: mode_t = 0) throws(Failure) -> Int32 {
         while true {
-            #if canImport(Glibc)
-                let descriptor = Glibc.open(path, flags | O_CLOEXEC, mode)
-            #elseif canImport(Musl)
-                let descriptor = Musl.open(path, flags | O_CLOEXEC, mode)
-            #else
-                let descriptor = Darwin.open(path, flags | O_CLOEXEC, mode)
-            #endif
+            let (descriptor, code) = try path.withCString { path in
+                #if canImport(Glibc)
+                    (Glibc.open(path, flags | O_CLOEXEC, mode), errno)
+                #elseif canImport(Musl)
+                    (Musl.open(path, flags | O_CLOEXEC, mode), errno)
+                #else
+                    (Darwin.open(path, flags | O_CLOEXEC, mode), errno)
+                #endif
+            }
             if descriptor >= 0 { return descriptor }
-            guard errno == EINTR else { throw Failure(code: errno) }
+            guard code == EINTR else { throw Failure(code: code) }
         }
     }
 
-    /// Nil where there is no such file.
-    static func status(ofPath path: String) throws(Failure) -> stat? {
-        guard !path.utf8.contains(0) else { throw Failure(code: EINVAL) }
+    /// Nil where there is no such file, or a link that leads to none.
+    static func status(ofPath path: FilePath) throws(Failure) -> stat? {
         var status = stat()
-        if stat(path, &status) == 0 { return status }
-        guard errno == ENOENT else { throw Failure(code: errno) }
+        let code = try path.withCString { stat($0, &status) == 0 ? 0 : errno }
+        if code == 0 { return status }
+        guard code == ENOENT else { throw Failure(code: code) }
         return nil
+    }
+
+    /// What the symbolic link of this path says; nil for another file, or none.
+    static func link(at path: FilePath) throws(Failure) -> FilePath? {
+        var target = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let (count, code) = try path.withCString { (readlink($0, &target, target.count), errno) }
+        if count >= 0 {
+            // As long as the buffer it may have been cut.
+            guard count < target.count else { throw Failure(code: ENAMETOOLONG) }
+            return FilePath(bytes: target[..<count].map { UInt8(bitPattern: $0) })
+        }
+        guard code == EINVAL || code == ENOENT else { throw Failure(code: code) }
+        return nil
+    }
+
+    static func checkAccess(_ path: FilePath, _ mode: Int32) throws(Failure) {
+        let code = try path.withCString { access($0, mode) == 0 ? 0 : errno }
+        guard code == 0 else { throw Failure(code: code) }
+    }
+
+    /// Throws for a descriptor that is not open.
+    static func mayBeWritten(_ descriptor: Int32) throws(Failure) -> Bool {
+        let flags = fcntl(descriptor, F_GETFL)
+        guard flags >= 0 else { throw Failure(code: errno) }
+        return flags & O_ACCMODE != O_RDONLY
+    }
+
+    static func duplicate(_ descriptor: Int32) throws(Failure) -> Int32 {
+        let copy = fcntl(descriptor, F_DUPFD_CLOEXEC, 3)
+        guard copy >= 0 else { throw Failure(code: errno) }
+        return copy
+    }
+
+    static func position(of descriptor: Int32) throws(Failure) -> Int {
+        let position = lseek(descriptor, 0, SEEK_CUR)
+        guard position >= 0 else { throw Failure(code: errno) }
+        return Int(position)
     }
 
     static func status(of descriptor: Int32) throws(Failure) -> stat {
@@ -55,29 +92,23 @@ enum System {
 
     static func isRegular(_ status: stat) -> Bool { status.st_mode & mode_t(S_IFMT) == mode_t(S_IFREG) }
 
-    /// Reads until `buffer` is full or the file ends; gives the bytes read.
+    /// Reads what there is, at least a byte; 0 at the end of the file.
     static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
         guard let base = buffer.baseAddress else { return 0 }
-        var done = 0
-        while done < buffer.count {
+        while true {
             #if canImport(Glibc)
-                let count = Glibc.read(descriptor, base + done, min(buffer.count - done, largestTransfer))
+                let count = Glibc.read(descriptor, base, min(buffer.count, largestTransfer))
             #elseif canImport(Musl)
-                let count = Musl.read(descriptor, base + done, min(buffer.count - done, largestTransfer))
+                let count = Musl.read(descriptor, base, min(buffer.count, largestTransfer))
             #else
-                let count = Darwin.read(descriptor, base + done, min(buffer.count - done, largestTransfer))
+                let count = Darwin.read(descriptor, base, min(buffer.count, largestTransfer))
             #endif
-            if count == 0 { break }
-            if count > 0 {
-                done += count
-            } else if errno != EINTR {
-                throw Failure(code: errno)
-            }
+            if count >= 0 { return count }
+            try recover(descriptor, POLLIN)
         }
-        return done
     }
 
-    static func write(_ descriptor: Int32, _ buffer: UnsafeRawBufferPointer) throws(Failure) {
+    package static func write(_ descriptor: Int32, _ buffer: UnsafeRawBufferPointer) throws(Failure) {
         guard let base = buffer.baseAddress else { return }
         var done = 0
         while done < buffer.count {
@@ -92,10 +123,19 @@ enum System {
                 done += count
             } else if count == 0 {
                 throw Failure(code: EIO)
-            } else if errno != EINTR {
-                throw Failure(code: errno)
+            } else {
+                try recover(descriptor, POLLOUT)
             }
         }
+    }
+
+    /// After a failure that is none: a signal, or a pipe that whoever shares it set not to wait.
+    private static func recover(_ descriptor: Int32, _ events: Int32) throws(Failure) {
+        let code = errno
+        if code == EINTR { return }
+        guard code == EAGAIN || code == EWOULDBLOCK else { throw Failure(code: code) }
+        var request = pollfd(fd: descriptor, events: Int16(events), revents: 0)
+        _ = poll(&request, 1, -1)
     }
 
     /// Not retried: after EINTR the state of the descriptor is unspecified, and on Linux it is closed.

@@ -14,26 +14,19 @@ struct TemporaryFile: ~Copyable {
     private static let number = Atomic<Int>(0)
 
     let descriptor: Int32
-    private let destination: String
+    private let destination: FilePath
     private let entry: UnsafeMutablePointer<Registry.Entry>
-    private var isOpen = true
     private var isNamed = false
 
-    /// `destination` is the path of a file or of nothing; `permissions` are those of the file that it replaces.
-    init(beside destination: String, permissions: mode_t?) throws(SafetensorsWriter.Interruption) {
-        let slash = destination.utf8.lastIndex(of: UInt8(ascii: "/"))
-        let directory = slash.map { String(destination[...$0]) } ?? ""
-        let name = slash.map { String(destination[destination.utf8.index(after: $0)...]) } ?? destination
-        // Names may have 255 bytes; 50 scalars are at most 200.
-        var base = ""
-        base.unicodeScalars.append(contentsOf: name.unicodeScalars.prefix(50))
-
+    /// `destination` is the path of a file or of nothing; `permissions` are those of the file that it replaces. The
+    /// descriptor is the caller's to close.
+    init(beside destination: FilePath, permissions: mode_t?) throws(PendingFile.Interruption) {
+        let base = destination.directory.bytes + Self.prefix(of: destination.name)
         var attempts = 0
         while true {
             // Never the same twice in a process: a name is free again once its file was renamed.
             let number = Self.number.wrappingAdd(1, ordering: .relaxed).newValue
-            let path = "\(directory)\(base).partial-\(getpid())-\(number)"
-            switch Registry.create(path) {
+            switch Registry.create(FilePath(bytes: base + Array(".partial-\(getpid())-\(number)".utf8))) {
             case .created(let descriptor, let entry):
                 self.descriptor = descriptor
                 self.destination = destination
@@ -52,17 +45,23 @@ struct TemporaryFile: ~Copyable {
         if let permissions { fchmod(descriptor, permissions) }
     }
 
-    /// Gives the file its name. It is on the disk then, whole, whatever happens after.
-    consuming func commit() throws(System.Failure) {
-        try System.synchronise(descriptor)
-        isOpen = false
-        try System.close(descriptor)
-        guard rename(entry.pointee.path, destination) == 0 else { throw System.Failure(code: errno) }
+    /// So much of a name that another 55 bytes have room in the 255 of a file's name, and that no character is cut.
+    private static func prefix(of name: [UInt8]) -> [UInt8] {
+        guard name.count > 200 else { return name }
+        var end = 200
+        while end > 0, name[end] & 0xC0 == 0x80 { end -= 1 }
+        return Array(name[..<end])
+    }
+
+    /// Gives the file its name.
+    consuming func takeName() throws(System.Failure) {
+        let entry = entry
+        let result = try destination.withCString { rename(entry.pointee.path, $0) == 0 ? 0 : errno }
+        guard result == 0 else { throw System.Failure(code: result) }
         isNamed = true
     }
 
     deinit {
-        if isOpen { try? System.close(descriptor) }
         if !isNamed { unlink(entry.pointee.path) }
         Registry.remove(entry)
     }
@@ -96,8 +95,10 @@ enum Registry {
     }
 
     /// Creates a file and enters it in one step, so that a handler finds either both or neither.
-    static func create(_ path: String) -> Creation {
-        guard let copy = strdup(path) else { return .failed(ENOMEM) }
+    static func create(_ path: FilePath) -> Creation {
+        guard let copy = try? path.withCString({ strdup($0) }) else {
+            return .failed(path.bytes.contains(0) ? EINVAL : ENOMEM)
+        }
         let creation: Creation = withLock {
             guard !isEnding.load(ordering: .sequentiallyConsistent) else { return .ending }
             do throws(System.Failure) {

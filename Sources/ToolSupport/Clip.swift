@@ -11,8 +11,11 @@ package struct Clip {
     package let type: ScalarType
     package let attention: [Float]?
 
-    package init(contentsOf path: String) throws {
-        file = try SafetensorsFile(contentsOf: path)
+    /// `progress` is called with a share in 0...1.
+    package init(contentsOf input: InputFile, progress: ((Double) -> Void)? = nil) throws {
+        file = try SafetensorsFile(
+            contentsOf: input, maximumBytes: MachineMemory.largestInput, progress: progress)
+        let path = file.path
         guard let features = file.entry(Self.features) else {
             throw SafetensorsError.missingTensor(file: path, tensor: Self.features)
         }

@@ -20,6 +20,24 @@ package enum FeatureType: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
+extension InputFile: ExpressibleByArgument {
+    /// A path, or `-`.
+    package init?(argument: String) {
+        self = argument == "-" ? .standardInput : .path(FilePath(bytes: ArgumentText.bytes(of: argument)))
+    }
+
+    package static var defaultCompletionKind: CompletionKind { .file() }
+}
+
+extension OutputFile: ExpressibleByArgument {
+    /// A path, or `-`.
+    package init?(argument: String) {
+        self = argument == "-" ? .standardOutput : OutputFile(FilePath(bytes: ArgumentText.bytes(of: argument)))
+    }
+
+    package static var defaultCompletionKind: CompletionKind { .file() }
+}
+
 /// `--help`, `--version` and their like: text for standard output, and success.
 package struct CleanRequest: Error {
     package let text: String

@@ -52,6 +52,10 @@ package struct Failure: Error {
     package func print(as tool: String) {
         var line = ""
         for scalar in message.unicodeScalars {
+            if ArgumentText.isByte(scalar) {
+                line += "\u{FFFD}"
+                continue
+            }
             switch scalar.properties.generalCategory {
             case .control, .format, .lineSeparator, .paragraphSeparator:
                 line += "\\u{\(String(scalar.value, radix: 16))}"

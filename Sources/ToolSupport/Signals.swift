@@ -35,7 +35,8 @@ package enum Signals {
         // A parent may have started us from a thread that blocks signals, as worker threads do; no Ctrl-C would come
         // through.
         pthread_sigmask(SIG_UNBLOCK, &handled, nil)
-        // A write past the limit on file sizes is to be an error like that of a full disk.
+        // A write past the limit on file sizes, or to nobody, is to be an error like that of a full disk.
         signal(SIGXFSZ, SIG_IGN)
+        signal(SIGPIPE, SIG_IGN)
     }
 }

@@ -1,3 +1,5 @@
+import FlashVIDFile
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
@@ -7,28 +9,29 @@
 #endif
 
 /// Standard output and standard error, unbuffered: what is written is out, or the system says why not.
-package enum StandardStream: Int32 {
+package enum StandardStream: Int32, Sendable {
     case output = 1
     case error = 2
 
-    /// The system's `errno`, or nil.
-    @discardableResult
-    package func write(_ text: String) -> Int32? {
-        var bytes = Array(text.utf8)[...]
-        while !bytes.isEmpty {
-            #if canImport(Glibc)
-                let count = bytes.withUnsafeBytes { Glibc.write(rawValue, $0.baseAddress, $0.count) }
-            #elseif canImport(Musl)
-                let count = bytes.withUnsafeBytes { Musl.write(rawValue, $0.baseAddress, $0.count) }
-            #else
-                let count = bytes.withUnsafeBytes { Darwin.write(rawValue, $0.baseAddress, $0.count) }
-            #endif
-            if count > 0 {
-                bytes = bytes.dropFirst(count)
-            } else if count == 0 || errno != EINTR {
-                return count == 0 ? EIO : errno
-            }
+    /// Opens what whoever started us has closed, in the direction that is never used: the next file to be opened would be
+    /// taken for it, and the summary would be written into a clip.
+    package static func prepare() {
+        for (descriptor, flags) in [(STDIN_FILENO, O_WRONLY), (STDOUT_FILENO, O_RDONLY), (STDERR_FILENO, O_RDONLY)] {
+            // The lowest number that is free is this one, since those below are open.
+            if fcntl(descriptor, F_GETFD) < 0 { _ = open("/dev/null", flags) }
         }
-        return nil
+    }
+
+    /// The system's reason why it could not be written, or nil.
+    @discardableResult
+    package func write(_ text: String) -> String? {
+        do throws(System.Failure) {
+            try Array(text.utf8).withUnsafeBufferPointer { bytes throws(System.Failure) in
+                try System.write(rawValue, UnsafeRawBufferPointer(bytes))
+            }
+            return nil
+        } catch {
+            return System.message(for: error.code)
+        }
     }
 }

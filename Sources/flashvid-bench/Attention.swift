@@ -39,7 +39,7 @@ extension Bench {
 
     func measureAttention(_ shapes: [AttentionShape]) throws {
         let threads = try threadCounts()
-        if let path = input.write { return try write(shapes[0], to: path) }
+        if let file = input.write { return try write(shapes[0], to: file) }
         if measuring.step {
             let pass = try AttentionPass(try attentionInput(shapes[0]), threads: threads[0])
             _ = try pass.score()
@@ -69,21 +69,19 @@ extension Bench {
                 of: pass, Repetitions(runs: measuring.runs, warmup: measuring.warmup))
             return AttentionRow(measurement, of: pass, threads: threads, peak: peak)
         } catch let error as FlashVIDError {
-            throw Failure(error, path: self.input.input)
+            throw Failure(error, path: self.input.input?.name)
         }
     }
 
     func attentionInput(_ shape: AttentionShape) throws -> AttentionInput {
-        if let path = input.input { return try AttentionInput(contentsOf: path, shape) }
+        if let file = input.input { return try AttentionInput(contentsOf: file, shape) }
         return try AttentionInput(
             shape, seed: input.seed, as: scalarType,
             pool: try WorkerPool(threads: WorkerPool.availableCores, multiplying: true))
     }
 
-    private func write(_ shape: AttentionShape, to path: String) throws {
-        // Found out now and not after the work.
-        try SafetensorsWriter.check(destination: path)
+    private func write(_ shape: AttentionShape, to file: OutputFile) throws {
         try attentionInput(shape).write(
-            to: path, metadata: ["seed": "\(input.seed)", "tensors": AttentionInput.recipe])
+            to: file, metadata: ["seed": "\(input.seed)", "tensors": AttentionInput.recipe])
     }
 }

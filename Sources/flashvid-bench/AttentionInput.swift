@@ -31,7 +31,7 @@ final class AttentionInput {
         }
         // Float32 for the floor, and the engine's type beside it.
         let bytes = count.multipliedReportingOverflow(by: type == .float32 ? 8 : 12)
-        guard !bytes.overflow, bytes.partialValue < Machine.memory else {
+        guard !bytes.overflow, bytes.partialValue < MachineMemory.bytes else {
             throw Failure(environment: "\(name) does not fit into the memory of this machine")
         }
         self.shape = shape
@@ -65,8 +65,9 @@ final class AttentionInput {
     }
 
     /// From a file that holds `queries` and `keys` of this shape.
-    convenience init(contentsOf path: String, _ shape: AttentionShape) throws {
-        let file = try SafetensorsFile(contentsOf: path)
+    convenience init(contentsOf input: InputFile, _ shape: AttentionShape) throws {
+        let file = try SafetensorsFile(contentsOf: input, maximumBytes: MachineMemory.largestInput)
+        let path = file.path
         var type: ScalarType?
         for name in Self.tensors {
             guard let entry = file.entry(name) else {
@@ -103,13 +104,13 @@ final class AttentionInput {
     }
 
     /// Saves both as a safetensors file.
-    func write(to path: String, metadata: [String: String]) throws {
+    func write(to file: OutputFile, metadata: [String: String]) throws {
         var writer = SafetensorsWriter(metadata: metadata)
         for (tensor, name) in Self.tensors.enumerated() {
             writer.add(
                 name, type: ElementType(type), shape: [shape.frames, shape.heads, shape.tokens, shape.width],
                 bytes: bytes(tensor))
         }
-        try withExtendedLifetime(self) { try writer.write(to: path) }
+        try withExtendedLifetime(self) { try writer.prepare(file).commit() }
     }
 }

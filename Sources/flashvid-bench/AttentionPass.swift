@@ -28,7 +28,7 @@ final class AttentionPass {
         let side = input.shape.tokens
         let square = side.multipliedReportingOverflow(by: side)
         let bytes = square.partialValue.multipliedReportingOverflow(by: 4 * pool.threads)
-        guard !square.overflow, !bytes.overflow, bytes.partialValue < Machine.memory else {
+        guard !square.overflow, !bytes.overflow, bytes.partialValue < MachineMemory.bytes else {
             throw Failure(
                 environment: "the floor's products of \(side) x \(side) do not fit into the memory of this machine")
         }

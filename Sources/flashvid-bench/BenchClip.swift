@@ -42,7 +42,7 @@ final class BenchClip {
         let (count, overflows) = tokens.multipliedReportingOverflow(by: shape.channels)
         // Float32 for the floor, and the engine's type beside it.
         let bytes = count.multipliedReportingOverflow(by: type == .float32 ? 4 : 6)
-        guard !overflow, !overflows, !bytes.overflow, bytes.partialValue < Machine.memory else {
+        guard !overflow, !overflows, !bytes.overflow, bytes.partialValue < MachineMemory.bytes else {
             throw Failure(environment: "\(name) does not fit into the memory of this machine")
         }
         return count
@@ -61,8 +61,8 @@ final class BenchClip {
     }
 
     /// A clip from a file.
-    convenience init(contentsOf path: String) throws {
-        let clip = try Clip(contentsOf: path)
+    convenience init(contentsOf input: InputFile) throws {
+        let clip = try Clip(contentsOf: input)
         try self.init(clip.shape, clip.type, hasAttention: clip.attention != nil)
         if let values = clip.attention { _ = attention.update(fromContentsOf: values) }
         if type == .float32 {
@@ -93,7 +93,7 @@ final class BenchClip {
     }
 
     /// Saves the clip as a safetensors file.
-    func write(to path: String, metadata: [String: String]) throws {
+    func write(to file: OutputFile, metadata: [String: String]) throws {
         var writer = SafetensorsWriter(metadata: metadata)
         writer.add(
             Clip.features, type: ElementType(type), shape: [shape.frames, shape.tokensPerFrame, shape.channels],
@@ -103,6 +103,6 @@ final class BenchClip {
                 Clip.attention, type: .f32, shape: [shape.frames, shape.tokensPerFrame],
                 bytes: UnsafeRawBufferPointer(attention))
         }
-        try withExtendedLifetime(self) { try writer.write(to: path) }
+        try withExtendedLifetime(self) { try writer.prepare(file).commit() }
     }
 }

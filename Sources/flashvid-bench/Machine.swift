@@ -72,13 +72,6 @@ extension Machine {
         self.seed = seed
     }
 
-    /// Bytes of physical memory.
-    static var memory: Int {
-        let pages = sysconf(Int32(_SC_PHYS_PAGES))
-        let (bytes, overflow) = pages.multipliedReportingOverflow(by: sysconf(Int32(_SC_PAGESIZE)))
-        return overflow || bytes <= 0 ? .max : bytes
-    }
-
     private static var processorName: String {
         #if canImport(Darwin)
             var size = 0

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import FlashVID
+import FlashVIDFile
 import ToolSupport
 
 /// Several values, separated by commas.
@@ -53,6 +54,9 @@ struct Bench: ParsableCommand {
             --attention measures the scores of queries and keys in the same way, and --plan says what compressing \
             makes of a model's prompt, beside the time that it takes here.
 
+            An output file appears when it is complete; one that is the input is refused. The tables go to standard \
+            output, or to standard error where --json, --csv or --write takes standard output (-).
+
             Benchmarks/README.md in the repository has the formulas and the keys of --json.
 
             The exit code is 2 for bad arguments and bad input, 1 where the machine refuses, each with one line on \
@@ -77,8 +81,9 @@ struct Bench: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Measure a clip from a safetensors file, as flashvid-compress takes it.", valueName: "file"))
-        var input: String?
+                "Measure a clip from a safetensors file, as flashvid-compress takes it; - for standard input.",
+                valueName: "file"))
+        var input: InputFile?
 
         @Option(help: ArgumentHelp("Type of the generated features. (default: f32)", valueName: "type"))
         var dtype: FeatureType?
@@ -89,8 +94,9 @@ struct Bench: ParsableCommand {
 
         @Option(
             help: ArgumentHelp(
-                "Save the generated clip as a safetensors file, and end without a measurement.", valueName: "file"))
-        var write: String?
+                "Save the generated clip as a safetensors file, and end without a measurement; - for standard output.",
+                valueName: "file"))
+        var write: OutputFile?
     }
 
     struct Method: ParsableArguments {
@@ -146,11 +152,12 @@ struct Bench: ParsableCommand {
         @Flag(help: "Show where the time goes, and how many decisions were settled in double precision.")
         var stages = false
 
-        @Option(help: ArgumentHelp("Write machine and rows as JSON.", valueName: "file"))
-        var json: String?
+        @Option(help: ArgumentHelp("Write machine and rows as JSON; - for standard output.", valueName: "file"))
+        var json: OutputFile?
 
-        @Option(help: ArgumentHelp("Write the rows as comma-separated values.", valueName: "file"))
-        var csv: String?
+        @Option(
+            help: ArgumentHelp("Write the rows as comma-separated values; - for standard output.", valueName: "file"))
+        var csv: OutputFile?
     }
 }
 
@@ -214,7 +221,22 @@ extension Bench {
         case .plan(let models): try checkPlan(models)
         }
         _ = try threadCounts()
-        for path in [output.json, output.csv].compactMap({ $0 }) { try TextFile.check(path) }
+        if measuring.step, input.input == .standardInput {
+            throw Failure(input: "--step takes its turns from standard input; --input cannot be there too")
+        }
+        if input.write != nil, output.json != nil || output.csv != nil {
+            throw Failure(input: "--write measures nothing that \(output.json == nil ? "--csv" : "--json") could hold")
+        }
+        _ = try files.check()
+    }
+
+    /// What the run reads and writes.
+    var files: RunFiles {
+        var outputs: [RunFiles.Output] = []
+        if let file = input.write { outputs.append(RunFiles.Output("--write", file)) }
+        if let file = output.json { outputs.append(RunFiles.Output("--json", file, isText: true)) }
+        if let file = output.csv { outputs.append(RunFiles.Output("--csv", file, isText: true)) }
+        return RunFiles(input: input.input, outputs: outputs)
     }
 
     private func checkClips() throws {

@@ -1,14 +1,6 @@
 import FlashVID
 import ToolSupport
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// What `--json` writes.
 struct Results<Row: Encodable>: Encodable {
     var machine: Machine
@@ -129,25 +121,5 @@ enum CSV {
         let mirror = Mirror(reflecting: value)
         guard mirror.displayStyle == .optional else { return "\(value)" }
         return mirror.children.first.map { "\($0.value)" } ?? ""
-    }
-}
-
-/// A text that is written when all is measured.
-enum TextFile {
-    /// Throws where the file cannot be written, before anything is measured, and leaves its contents as they were.
-    static func check(_ path: String) throws {
-        guard let file = fopen(path, "a") else { throw refusal(path) }
-        fclose(file)
-    }
-
-    static func write(_ text: String, to path: String) throws {
-        guard let file = fopen(path, "w") else { throw refusal(path) }
-        let isWritten = fputs(text, file) >= 0
-        guard fclose(file) == 0, isWritten else { throw refusal(path) }
-    }
-
-    private static func refusal(_ path: String) -> Failure {
-        Failure(
-            environment: "\(path): cannot write: \(strerror(errno).map { String(cString: $0) } ?? "error \(errno)")")
     }
 }

@@ -2,14 +2,6 @@ import FlashVID
 import FlashVIDFile
 import ToolSupport
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 extension Bench {
     /// Measures what the options say, and shows every row as soon as it is there.
     func measure() throws {
@@ -24,7 +16,7 @@ extension Bench {
     private func measureClips() throws {
         let threads = try threadCounts()
         let subjects = try subjects()
-        if let path = input.write { return try write(subjects[0], to: path) }
+        if let file = input.write { return try write(subjects[0], to: file) }
         if measuring.step { return try step(try clip(subjects[0]), subjects[0], threads: threads[0]) }
         // A bad file is told before anything else.
         let loaded = input.input == nil ? nil : try clip(subjects[0])
@@ -55,7 +47,7 @@ extension Bench {
     /// Measures what the machine can do, and shows it as the head of the report.
     func showMachine(_ threads: [Int], recipe: String) throws -> (Machine, peaks: [Int: Double]) {
         var machine = Machine(
-            coresUsed: min(threads.max() ?? 1, WorkerPool.availableCores), clip: input.input ?? recipe,
+            coresUsed: min(threads.max() ?? 1, WorkerPool.availableCores), clip: input.input?.name ?? recipe,
             seed: input.input == nil ? input.seed : nil)
         var peaks: [Int: Double] = [:]
         for count in threads {
@@ -68,10 +60,22 @@ extension Bench {
     }
 
     func save(_ rows: [some Encodable], _ machine: Machine, csv: String) throws {
-        if let path = output.json {
-            try TextFile.write(try JSON.text(Results(machine: machine, rows: rows), indented: true) + "\n", to: path)
+        let results = try output.json.map { file in
+            (file, try JSON.text(Results(machine: machine, rows: rows), indented: true) + "\n")
         }
-        if let path = output.csv { try TextFile.write(csv, to: path) }
+        // Both are complete before one of them appears.
+        let json = try prepare(results)
+        let table = try prepare(output.csv.map { ($0, csv) })
+        try json?.commit()
+        try table?.commit()
+    }
+
+    private func prepare(_ text: (file: OutputFile, content: String)?) throws -> PendingFile? {
+        guard let text else { return nil }
+        var file = try text.file.create()
+        try Array(text.content.utf8).withUnsafeBytes { try file.write($0) }
+        try file.finish()
+        return file
     }
 
     private func row(
@@ -85,12 +89,13 @@ extension Bench {
                 measurement, of: flight, preset: subject.preset?.rawValue ?? "default", semantics: semantics,
                 retention: retention, threads: threads, peak: peak)
         } catch let error as FlashVIDError {
-            throw Failure(error, path: input.input)
+            throw Failure(error, path: input.input?.name)
         }
     }
 
     func clip(_ subject: Subject) throws -> BenchClip {
-        guard let shape = subject.shape else { return try BenchClip(contentsOf: input.input ?? "") }
+        if let file = input.input { return try BenchClip(contentsOf: file) }
+        guard let shape = subject.shape else { throw Failure(input: "a generated clip needs --shape or --preset") }
         return try BenchClip(
             SyntheticClip(shape: shape, seed: input.seed), as: scalarType,
             pool: try WorkerPool(threads: WorkerPool.availableCores, multiplying: true))
@@ -99,10 +104,8 @@ extension Bench {
     /// Of what is generated.
     var scalarType: ScalarType { (input.dtype ?? .f32).elementType.scalarType ?? .float32 }
 
-    private func write(_ subject: Subject, to path: String) throws {
-        // Found out now and not after the work.
-        try SafetensorsWriter.check(destination: path)
-        try clip(subject).write(to: path, metadata: ["seed": "\(input.seed)", "clip": SyntheticClip.recipe])
+    private func write(_ subject: Subject, to file: OutputFile) throws {
+        try clip(subject).write(to: file, metadata: ["seed": "\(input.seed)", "clip": SyntheticClip.recipe])
     }
 
     private func title(_ subject: Subject, _ clip: BenchClip, threads: Int) -> String {
@@ -119,8 +122,7 @@ extension Bench {
     static func name(threads: Int) -> String { threads == 1 ? "1 thread" : "\(threads) threads" }
 
     func show(_ text: String) throws {
-        guard let code = StandardStream.output.write(text) else { return }
-        throw Failure(
-            environment: "cannot write the table: \(strerror(code).map { String(cString: $0) } ?? "error \(code)")")
+        guard let reason = files.stream.write(text) else { return }
+        throw Failure(environment: "cannot write the table: \(reason)")
     }
 }

@@ -8,8 +8,9 @@ import ToolSupport
     import Darwin
 #endif
 
+StandardStream.prepare()
 do {
-    let bench = try Bench.parseArguments(Array(CommandLine.arguments.dropFirst()))
+    let bench = try Bench.parseArguments(ArgumentText.all)
     Signals.install()
     try bench.measure()
 } catch let request as CleanRequest {

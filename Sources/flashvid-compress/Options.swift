@@ -25,14 +25,15 @@ struct Command: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
             "Clip to compress: a safetensors file with features [frames, tokens, channels] and, if it has them, "
-                + "attention [frames, tokens], each F32, F16 or BF16.",
+                + "attention [frames, tokens], each F32, F16 or BF16; - for standard input.",
             valueName: "input"))
-    var input: String
+    var input: InputFile
 
     @Option(
         name: [.short, .long],
-        help: ArgumentHelp("Safetensors file to write. It appears when it is complete.", valueName: "file"))
-    var output: String
+        help: ArgumentHelp(
+            "Safetensors file to write, which appears when it is complete; - for standard output.", valueName: "file"))
+    var output: OutputFile
 
     @OptionGroup(title: "Budget") var budget: Budget
     @OptionGroup(title: "Segments") var segments: Segments
@@ -261,7 +262,14 @@ extension Command {
                 that stands for each source token or -1; counts [K], the source tokens that each row stands for. \
                 Integers are I64. The metadata holds the configuration as JSON under "configuration".
 
-                The summary goes to standard output. With --json it has the keys input, output, frames, \
+                The output appears under its name when it is complete, and replaces what stood there. Of a symbolic \
+                link the target is replaced, or made. An output that is the input itself is refused, by whatever path. \
+                Standard output, devices and pipes are written into as they stand, terminals are refused. The input is \
+                held in memory: more than three quarters of what the machine, or the control group, has is refused \
+                before it is read.
+
+                The summary goes to standard output, or to standard error where the output is standard output. With \
+                --json it has the keys input, output, frames, \
                 tokens_per_frame, channels, type, output_type, attention (whether the clip had it), segment_lengths, \
                 tokens_in, tokens_out, ratio, selected, contextual, merged_tokens, trees, largest_tree (tokens), \
                 deepest_tree (frames), close_calls (decisions settled in double precision), threads, seconds (reading, \
@@ -269,7 +277,10 @@ extension Command {
                 over its threads) and configuration.
 
                 The exit code is 2 for bad arguments and bad input, 1 where the machine refuses (a full disk, no \
-                permission), each with one line on standard error and no output file.
+                permission, too little memory, a summary that cannot be written), each with one line on standard error \
+                and no output file; what stood under its name is left as it was.
+
+                While a terminal watches standard error, a bar there shows how far a long run is.
                 """,
             version: version)
 
@@ -278,9 +289,24 @@ extension Command {
 
     /// Throws a ``CleanRequest`` or a ``Failure``.
     static func parseArguments(_ arguments: [String]) throws -> Command {
-        let command = try Root.parseArguments(arguments).command
-        if command.input.isEmpty { throw Failure(input: "the path of the input is empty") }
-        if command.output.isEmpty { throw Failure(input: "the path of the output is empty") }
+        let command = try Root.parseArguments(separatingOutput(arguments)).command
+        if command.input.name.isEmpty { throw Failure(input: "the path of the input is empty") }
+        if command.output.name.isEmpty { throw Failure(input: "the path of the output is empty") }
         return command
+    }
+
+    /// `-oFILE` as `-o FILE`. The parser's own way would look for options in FILE, and end it at a `=`.
+    private static func separatingOutput(_ arguments: [String]) -> [String] {
+        var separated: [String] = []
+        for (index, argument) in arguments.enumerated() {
+            if argument == "--" { return separated + arguments[index...] }
+            let isValue = ["-o", "--output"].contains(separated.last)
+            if argument.hasPrefix("-o"), argument.count > 2, !argument.hasPrefix("-o="), !isValue {
+                separated += ["-o", String(argument.dropFirst(2))]
+            } else {
+                separated.append(argument)
+            }
+        }
+        return separated
     }
 }

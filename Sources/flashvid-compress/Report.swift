@@ -2,14 +2,6 @@ import FlashVID
 import FlashVIDFile
 import ToolSupport
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
 /// What happened, for a person or for a program. The property names, in snake case, are the keys of `--json`.
 struct Report: Encodable {
     struct Seconds: Encodable {
@@ -42,6 +34,8 @@ struct Report: Encodable {
     let seconds: Seconds
     let stageSeconds: [String: Double]
     let configuration: Configuration
+    /// `output` for a person.
+    private let outputName: String
 
     private enum CodingKeys: String, CodingKey {
         case input, output, frames, channels, type, attention, ratio, selected, contextual, trees, threads, seconds
@@ -59,11 +53,12 @@ struct Report: Encodable {
     }
 
     init(
-        input: String, output: String, clip: Clip, video: CompressedVideo, outputType: ElementType,
+        input: InputFile, output: OutputFile, clip: Clip, video: CompressedVideo, outputType: ElementType,
         configuration: Configuration, reading: Duration, compression: Duration, writing: Duration
     ) {
-        self.input = input
-        self.output = output
+        self.input = input.argument
+        self.output = output.argument
+        outputName = output.name
         frames = clip.shape.frames
         tokensPerFrame = clip.shape.tokensPerFrame
         channels = clip.shape.channels
@@ -94,12 +89,9 @@ struct Report: Encodable {
         self.configuration = configuration
     }
 
-    func print(asJSON: Bool) throws {
+    func print(asJSON: Bool, to stream: StandardStream) throws {
         let text = asJSON ? try JSON.text(self) + "\n" : summary
-        if let code = StandardStream.output.write(text) {
-            let reason = strerror(code).map { String(cString: $0) } ?? "error \(code)"
-            throw Failure(environment: "cannot write the summary (\(output) is written): \(reason)")
-        }
+        if let reason = stream.write(text) { throw Failure(environment: "cannot write the summary: \(reason)") }
     }
 }
 
@@ -130,7 +122,7 @@ extension Report {
             table.add("    \(stage.name)", Format.time(time) + (threads == 1 ? "" : " (all threads)"))
         }
         table.add("  writing", Format.time(seconds.writing))
-        table.add("output", "\(output), \(outputType)")
+        table.add("output", "\(outputName), \(outputType)")
         return table.text
     }
 

@@ -8,8 +8,9 @@ import ToolSupport
     import Darwin
 #endif
 
+StandardStream.prepare()
 do {
-    let command = try Command.parseArguments(Array(CommandLine.arguments.dropFirst()))
+    let command = try Command.parseArguments(ArgumentText.all)
     ProgressBar.prepareForSignals()
     Signals.install(cleaning: { ProgressBar.clearLine() })
     try command.compress()

@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDFile
 import Foundation
 import Testing
 import ToolSupport
@@ -62,14 +63,15 @@ import ToolSupport
     @Test(arguments: [ScalarType.float32, .float16, .bfloat16]) func survivesTheFile(type: ScalarType) throws {
         try withFile { path in
             let input = try input(as: type)
-            try input.write(to: path, metadata: ["seed": "1"])
-            let read = try AttentionInput(contentsOf: path, Self.shape)
+            try input.write(to: OutputFile(FilePath(path)), metadata: ["seed": "1"])
+            let read = try AttentionInput(contentsOf: .path(FilePath(path)), Self.shape)
             #expect(read.type == type)
             #expect(Array(read.queries) == Array(input.queries))
             #expect(Array(read.keys) == Array(input.keys))
             if type == .float16 { #expect(Array(read.floats[0]) == input.floats[0].map { Float(Float16($0)) }) }
             let failure = #expect(throws: Failure.self) {
-                try AttentionInput(contentsOf: path, AttentionShape(frames: 2, heads: 5, tokens: 6, width: 7))
+                try AttentionInput(
+                    contentsOf: .path(FilePath(path)), AttentionShape(frames: 2, heads: 5, tokens: 6, width: 7))
             }
             #expect(failure?.exitCode == 2)
             #expect(
@@ -83,8 +85,10 @@ import ToolSupport
             let clip = try BenchClip(
                 SyntheticClip(shape: ClipShape(frames: 1, tokensPerFrame: 2, channels: 3), seed: 1), as: .float32,
                 pool: try WorkerPool(threads: 1, multiplying: true))
-            try clip.write(to: path, metadata: [:])
-            let failure = #expect(throws: (any Error).self) { try AttentionInput(contentsOf: path, Self.shape) }
+            try clip.write(to: OutputFile(FilePath(path)), metadata: [:])
+            let failure = #expect(throws: (any Error).self) {
+                try AttentionInput(contentsOf: .path(FilePath(path)), Self.shape)
+            }
             #expect(failure.map { Failure($0).exitCode } == 2)
             #expect(failure.map { Failure($0).message.contains("queries") } == true)
         }

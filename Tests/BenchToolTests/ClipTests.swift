@@ -63,8 +63,8 @@ import Testing
         let path = FileManager.default.temporaryDirectory.appendingPathComponent("flashvid-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: path) }
         let clip = try clip(as: type)
-        try clip.write(to: path, metadata: ["seed": "1"])
-        let read = try BenchClip(contentsOf: path)
+        try clip.write(to: OutputFile(FilePath(path)), metadata: ["seed": "1"])
+        let read = try BenchClip(contentsOf: .path(FilePath(path)))
         #expect(read.shape == Self.shape)
         #expect(read.type == type)
         #expect(Array(read.features) == Array(clip.features))

@@ -59,6 +59,15 @@ import ToolSupport
         (["--input", "a", "--dtype", "f16"], "--dtype excludes --input"),
         (["--input", "a", "--write", "b"], "--write excludes --input"),
         (["--published", "--refined"], "--refined excludes --published"), (["--preset", "gpt"], "gpt"),
+        (["--shape", "1x2x3", "--write", "a", "--json", "b"], "--write measures nothing that --json"),
+        (["--shape", "1x2x3", "--write", "a", "--csv", "b"], "--write measures nothing that --csv"),
+        (
+            ["--input", "-", "--step", "--retention", "0.1"],
+            "--step takes its turns from standard input"
+        ),
+        (["--json", "-", "--csv", "-"], "standard output: --csv and --json are one file"),
+        (["--json", "-", "--csv", "/dev/stdout"], "/dev/stdout: --csv and --json are one file"),
+        (["--json", "new", "--csv", "./new"], "./new: --csv and --json are one file"),
         (["--write", "a"], "one clip"), (["--dtype", "f64"], "f64"), (["more"], "more"),
     ])
     func refusals(_ arguments: [String], _ message: String) {
@@ -72,8 +81,8 @@ import ToolSupport
 
     @Test func refusesToMeasureWhatItCannotWrite() throws {
         let bench = try parse("--json", "/nonexistent/file")
-        let failure = #expect(throws: Failure.self) { try bench.check() }
-        #expect(failure?.exitCode == 1)
+        let error = #expect(throws: (any Error).self) { try bench.check() }
+        #expect(error.map { Failure($0).exitCode } == 1)
     }
 
     @Test func helpIsNoError() throws {

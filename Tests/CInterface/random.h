@@ -7,12 +7,14 @@
 static uint64_t random_state = 1;
 
 /* Steele, Lea and Flood's SplitMix64. */
-static inline uint64_t random_bits(void) {
-    uint64_t z = (random_state += 0x9E3779B97F4A7C15u);
+static inline uint64_t random_bits_of(uint64_t *state) {
+    uint64_t z = (*state += 0x9E3779B97F4A7C15u);
     z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
     z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
     return z ^ (z >> 31);
 }
+
+static inline uint64_t random_bits(void) { return random_bits_of(&random_state); }
 
 static inline float random_number(void) { return (float)(random_bits() >> 40) / 8388608.0f - 1.0f; }
 

@@ -22,6 +22,7 @@ import Testing
         Arguments(["-o", "OUT"], "Missing expected argument '<input>'"),
         Arguments(["CLIP", "-o"], "Missing value for '-o <file>'"),
         Arguments(["CLIP", "-o", "OUT", "more"], "Unexpected argument 'more'"),
+        Arguments(["CLIP", "-oOUT", "-x"], "Unknown option '-x'"),
         Arguments(["CLIP", "-o", "OUT", "--nonsense"], "Unknown option '--nonsense'"),
         Arguments(["CLIP", "-o", "OUT", "--preset", "gpt"], "'gpt' is invalid for '--preset"),
         Arguments(["CLIP", "-o", "OUT", "--selection", "best"], "'best' is invalid for '--selection"),

@@ -24,7 +24,8 @@ enum Tool {
 
     /// `prefix` is a line for the shell to run before it becomes the tool.
     static func start(
-        _ arguments: [String], after prefix: String? = nil, output: Pipe = Pipe(), error: Pipe = Pipe()
+        _ arguments: [String], after prefix: String? = nil, input: Any = FileHandle.nullDevice, output: Pipe = Pipe(),
+        error: Any = Pipe()
     ) throws -> Process {
         let process = Process()
         if let prefix {
@@ -34,7 +35,7 @@ enum Tool {
             process.executableURL = url
             process.arguments = arguments
         }
-        process.standardInput = FileHandle.nullDevice
+        process.standardInput = input
         process.standardOutput = output
         process.standardError = error
         try process.run()
@@ -66,6 +67,51 @@ enum Tool {
         #expect(run.error.hasSuffix("\n"), sourceLocation: sourceLocation)
         #expect(run.error.split(separator: "\n").count == 1, "\(run.error)", sourceLocation: sourceLocation)
         #expect(run.error.contains(message), "\(run.error)", sourceLocation: sourceLocation)
+    }
+}
+
+extension Pipe {
+    /// Writes all of it, on a thread where a reader that has gone is no signal: that would end the tests.
+    func send(_ bytes: some DataProtocol) {
+        let data = Data(bytes)
+        let handle = fileHandleForWriting
+        let isDone = DispatchSemaphore(value: 0)
+        Thread {
+            var signals = sigset_t()
+            sigemptyset(&signals)
+            sigaddset(&signals, SIGPIPE)
+            pthread_sigmask(SIG_BLOCK, &signals, nil)
+            try? handle.write(contentsOf: data)
+            isDone.signal()
+        }.start()
+        isDone.wait()
+    }
+}
+
+/// A pseudo-terminal, and what was written to it.
+final class Terminal {
+    /// The end that a program has, and its path.
+    let end: FileHandle
+    let path: String
+    private let watcher: FileHandle
+
+    init(columns: Int = 80) throws {
+        var size = winsize(ws_row: 24, ws_col: UInt16(columns), ws_xpixel: 0, ws_ypixel: 0)
+        var (ours, theirs): (Int32, Int32) = (-1, -1)
+        try #require(openpty(&ours, &theirs, nil, nil, &size) == 0)
+        watcher = FileHandle(fileDescriptor: ours, closeOnDealloc: true)
+        end = FileHandle(fileDescriptor: theirs, closeOnDealloc: true)
+        path = String(cString: try #require(ttyname(theirs)))
+    }
+
+    /// What has come since the last call; does not wait.
+    func read() -> String {
+        var text: [UInt8] = []
+        var request = pollfd(fd: watcher.fileDescriptor, events: Int16(POLLIN), revents: 0)
+        while poll(&request, 1, 0) == 1, request.revents & Int16(POLLIN) != 0 {
+            text += watcher.availableData
+        }
+        return String(decoding: text, as: UTF8.self)
     }
 }
 

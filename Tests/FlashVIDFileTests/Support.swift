@@ -47,5 +47,24 @@ final class Scratch {
     }
 }
 
+/// Runs `body` as a user whom permissions stop: they do not stop root, who runs the tests in a container.
+func withoutPrivileges(_ body: () throws -> Void) throws {
+    #if os(Linux)
+        guard getuid() == 0 else { return try body() }
+        // Of this thread alone, while seteuid is for the process and its other tests. No header that Swift imports has it.
+        let symbol = try #require(dlsym(nil, "setfsuid"))
+        let setfsuid = unsafeBitCast(symbol, to: (@convention(c) (uid_t) -> Int32).self)
+        let nobody: uid_t = 65534
+        _ = setfsuid(nobody)
+        defer { _ = setfsuid(0) }
+        // It returns what it was, and says in no other way that it failed.
+        try #require(setfsuid(nobody) == nobody)
+        try body()
+    #else
+        try #require(getuid() != 0, "these tests are not for root")
+        try body()
+    #endif
+}
+
 let fixtures = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .appendingPathComponent("Fixtures")

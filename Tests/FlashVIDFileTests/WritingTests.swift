@@ -111,6 +111,20 @@ import Testing
         #expect(try scratch.names == ["plain"])
     }
 
+    @Test func placesThatBelongToOthers() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write([1], as: "locked")
+        chmod(path, 0o444)
+        try FileManager.default.createDirectory(atPath: scratch.path("folder"), withIntermediateDirectories: false)
+        chmod(scratch.path("folder"), 0o555)
+        try withoutPrivileges {
+            for path in [path, scratch.path("folder/a")] {
+                #expect(throws: SafetensorsError.cannotWrite(file: path, code: EACCES)) { try small.write(to: path) }
+            }
+        }
+        #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: path))) == [1])
+    }
+
     @Test func longNames() throws {
         let scratch = try Scratch()
         let name = String(repeating: "é", count: 127)
@@ -137,6 +151,38 @@ import Testing
         #expect(try SafetensorsFile(contentsOf: target).floats("a") == [1, 2])
         #expect(try FileManager.default.destinationOfSymbolicLink(atPath: scratch.path("link")) == target)
         #expect(try scratch.names == ["link", "target"])
+    }
+
+    /// Where a link leads, a file is made, as a shell's redirection does it.
+    @Test func makesTheTargetsOfLinks() throws {
+        let scratch = try Scratch()
+        try FileManager.default.createDirectory(atPath: scratch.path("folder"), withIntermediateDirectories: false)
+        let manager = FileManager.default
+        try manager.createSymbolicLink(atPath: scratch.path("link"), withDestinationPath: "folder/second")
+        try manager.createSymbolicLink(atPath: scratch.path("folder/second"), withDestinationPath: "../target")
+        try small.write(to: scratch.path("link"))
+        #expect(try SafetensorsFile(contentsOf: scratch.path("target")).floats("a") == [1, 2])
+        #expect(try scratch.names == ["folder", "link", "target"])
+
+        try manager.createSymbolicLink(atPath: scratch.path("loop"), withDestinationPath: "loop")
+        #expect(throws: SafetensorsError.cannotWrite(file: scratch.path("loop"), code: ELOOP)) {
+            try small.write(to: scratch.path("loop"))
+        }
+    }
+
+    @Test func openDescriptorsAreWrittenWhereTheyStand() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write([1, 2, 3, 4], as: "a")
+        let handle = try #require(FileHandle(forUpdatingAtPath: path))
+        try handle.seek(toOffset: 3)
+        let name = "/dev/fd/\(handle.fileDescriptor)"
+        try small.write(to: name)
+        try small.write(to: scratch.path("b"))
+        let written = [UInt8](try Data(contentsOf: scratch.url.appendingPathComponent("b")))
+        #expect(try [UInt8](Data(contentsOf: URL(fileURLWithPath: path))) == [1, 2, 3] + written)
+        try handle.close()
+        #expect(throws: SafetensorsError.cannotWrite(file: name, code: EBADF)) { try small.write(to: name) }
+        #expect(throws: SafetensorsError.self) { try small.write(to: "/dev/fd/99999999999999999999") }
     }
 
     /// A device is written into, not replaced by a file of its name.

@@ -295,6 +295,8 @@ static void configurations(void) {
     REFUSED(bad.minimum_segments = INT64_MIN, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.maximum_segment_frames = -1, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.refinement_rounds = -1, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.refinement_rounds = 1001, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.refinement_rounds = INT64_MAX, FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.carry = 1), FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.placement = 1), FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.refinement_rounds = 1), FLASHVID_INVALID_CONFIGURATION);

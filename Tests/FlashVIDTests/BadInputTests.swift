@@ -284,7 +284,7 @@ struct BadInputTests {
         + [(-1.0).nextDown, -.infinity, .nan].map { BadField("temporal threshold", \.temporalThreshold, $0) }
         + [0, -1, .min].map { BadField("minimum segments", \.minimumSegments, $0) }
         + [-1, .min].map { BadField("maximum segment frames", \.maximumSegmentFrames, $0) }
-        + [-1, .min].map { BadField("refinement rounds", \.refinementRounds, $0) }
+        + [-1, .min, 1001, .max].map { BadField("refinement rounds", \.refinementRounds, $0) }
         + [
             BadField("carry", \.carry, true, .published),
             BadField("refinement rounds", \.refinementRounds, 1, .published),

@@ -201,7 +201,8 @@ typedef struct flashvid_configuration {
     flashvid_semantics semantics;
     /* 1: selection in a frame starts from the picks of the segment's earlier frames. Default 0. */
     int32_t carry;
-    /* How often every unselected token is given to the nearest row of its segment; at least 0. Default 0. */
+    /* How often every unselected token is given to the nearest row of its segment; 0 to 1,000. Rounds that would change
+       nothing are left out. Default 0. */
     int64_t refinement_rounds;
     /* Default FLASHVID_PLACEMENT_CENTRE. */
     flashvid_placement placement;

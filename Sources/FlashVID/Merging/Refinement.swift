@@ -22,6 +22,9 @@ extension Compression {
                 refinement.adoptAssignment(segment: segment)
                 refinement.threadMembers(segment: segment)
             }
+            // From the second round on the rows are means of their members: where these stay, so do the rows, and every
+            // further round would do the same again.
+            if round > 0, (0..<segments).allSatisfy({ tables.movedTokens[$0] == 0 }) { break }
             let refined = Refinement(self, output, finishedRounds: round + 1)
             parallelRows(refined) { refined, worker, row in refined.write(row: row, worker) }
         }
@@ -255,14 +258,17 @@ private struct Refinement {
         return best
     }
 
-    /// Makes the round's assignment the current one. A contextual row keeps its own source token.
+    /// Makes the round's assignment the current one, and counts whom that moves. A contextual row keeps its own source
+    /// token.
     func adoptAssignment(segment: Int) {
+        var moved: Int32 = 0
         for token in tokens(ofSegment: segment) where !compression.isSelected(token) {
+            let row = tables.rows[token]
+            guard row != tables.nextRows[token], output.indices[Int(row)] != token else { continue }
             tables.rows[token] = tables.nextRows[token]
+            moved += 1
         }
-        for row in rows(ofSegment: segment) where output.kinds[row] == .contextual {
-            tables.rows[output.indices[row]] = Int32(row)
-        }
+        tables.movedTokens[segment] = moved
     }
 
     /// Threads the members of every row, ascending.

@@ -86,6 +86,8 @@ struct Compression: @unchecked Sendable {
         let nextMembers: UnsafeMutablePointer<Int32>
         /// [F·N] by row: its squared norm.
         let rowSquares: UnsafeMutablePointer<Float>
+        /// [F] by segment: tokens that the round moved to another row.
+        let movedTokens: UnsafeMutablePointer<Int32>
     }
 
     /// What is known of a token.
@@ -146,7 +148,8 @@ struct Compression: @unchecked Sendable {
             nextRows: plan.take(Int32.self, refined),
             firstMembers: plan.take(Int32.self, refined),
             nextMembers: plan.take(Int32.self, refined),
-            rowSquares: plan.take(Float.self, refined))
+            rowSquares: plan.take(Float.self, refined),
+            movedTokens: plan.take(Int32.self, configuration.refines ? frames : 0))
         workers = plan.take(Worker.self, pool.threads)
         for index in 0..<pool.threads {
             let worker = Worker(index: index, clip, configuration, budget, plan: &plan)

@@ -50,10 +50,13 @@ extension Compressor {
         statistics.seconds = Compression.now - start
     }
 
-    /// Two clips of a batch of which one writes where the other reads or writes. Clips that are refused for other reasons
-    /// are not looked at. O(n log n).
-    package func firstOverlap(count: Int, clip: (Int) -> (ClipView, OutputBuffers)) -> (Int, Int)? {
+    /// Two clips of a batch of which one writes where the other reads or writes; numbers from -1 down stand for `others`, memory
+    /// of the batch as a whole. Clips that are refused for other reasons are not looked at. O(n log n).
+    package func firstOverlap(
+        count: Int, clip: (Int) -> (ClipView, OutputBuffers), others: LentPieces = LentPieces()
+    ) -> (Int, Int)? {
         var extents: [(clip: Int, extent: Extent)] = []
+        for index in 0..<others.count { extents.append((-1 - index, others[index])) }
         for index in 0..<max(0, count) {
             let (view, buffers) = clip(index)
             guard let clip = try? Clip(layout: view),
@@ -61,9 +64,7 @@ extension Compressor {
                     frames: clip.frames, tokensPerFrame: clip.tokensPerFrame),
                 let destination = try? Destination(buffers, for: clip, configuration, rows: rows, firstToken: 0)
             else { continue }
-            for place in destination.extents.indices where destination.extents[place].end > 0 {
-                extents.append((index, destination.extents[place]))
-            }
+            for place in 0..<destination.pieces.count { extents.append((index, destination.pieces[place])) }
         }
         extents.sort { $0.extent.start < $1.extent.start }
         // What reaches farthest so far. Within a clip nothing overlaps that is written, or it would not be here.

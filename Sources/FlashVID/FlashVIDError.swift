@@ -22,8 +22,8 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     case gridMismatch(String)
     /// A list or a buffer that does not hold as many items as the others ask for.
     case countMismatch(of: String, expected: Int, found: Int)
-    /// An item of a list, or a single number, that points outside of what it points into.
-    case outOfRange(of: String, at: Int, value: Int, range: Range<Int>)
+    /// An item of a list, or a single number (`at` is nil), that points outside of what it points into.
+    case outOfRange(of: String, at: Int?, value: Int, range: Range<Int>)
     /// A list that has to rise and does not at an item.
     case notAscending(String, at: Int)
     /// An order that names a place twice.
@@ -84,7 +84,7 @@ extension FlashVIDError: CustomStringConvertible {
         case .countMismatch(let name, let expected, let found):
             "\(found) \(name); expected \(expected)"
         case .outOfRange(let name, let place, let value, let range):
-            "\(name) \(place) is \(value); expected \(range.lowerBound) to \(range.upperBound - 1)"
+            (place.map { "\(name) \($0)" } ?? name) + " is \(value); " + Self.expectation(range)
         case .notAscending(let name, let place):
             "\(name) do not rise at \(place)"
         case .notAPermutation(let name, let place):
@@ -126,5 +126,11 @@ extension FlashVIDError: CustomStringConvertible {
         case .outOfMemory(let bytes):
             "no memory for a block of \(bytes) bytes"
         }
+    }
+
+    private static func expectation(_ range: Range<Int>) -> String {
+        guard !range.isEmpty else { return "there is none" }
+        guard range.upperBound < .max else { return "expected at least \(range.lowerBound)" }
+        return "expected \(range.lowerBound) to \(range.upperBound - 1)"
     }
 }

@@ -39,8 +39,8 @@ public func flashvid_scorer_create(
     _ threads: Int32, _ scorer: UnsafeMutablePointer<OpaquePointer?>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let scorer = try place(scorer, "scorer")
+    report(message, message_capacity) { lent throws(Failure) in
+        let scorer = try place(scorer, "scorer", noting: &lent)
         let threads = try threadCount(threads)
         let engine: AttentionScorer
         do throws(FlashVIDError) {
@@ -76,7 +76,8 @@ public func flashvid_scorer_scores(
     _ scores: UnsafeMutablePointer<Float>!, _ capacity: Int64
 ) -> flashvid_status {
     ScorerHandle.call(scorer) { engine, _ throws(Failure) in
-        let given = try flashvid_encoder_attention(reading: attention)
+        var lent = LentPieces()
+        let given = try flashvid_encoder_attention(reading: attention, noting: &lent)
         guard let scores else { throw .null("scores") }
         try checkReserved(given.reserved, of: flashvid_encoder_attention.name)
         guard given.single_query == 0 || given.single_query == 1 else {
@@ -95,7 +96,8 @@ public func flashvid_scorer_scores(
             query: given.single_query == 1 ? Int(given.query) : nil)
         do throws(FlashVIDError) {
             try engine.scores(
-                queries: queries, keys: keys, shape: shape, reading: reading, into: scores, capacity: Int(capacity))
+                queries: queries, keys: keys, shape: shape, reading: reading, into: scores, capacity: Int(capacity),
+                besides: lent)
         } catch {
             throw Failure(error)
         }
@@ -108,7 +110,8 @@ public func flashvid_scorer_last_query(
     _ scores: UnsafeMutablePointer<Float>!, _ capacity: Int64
 ) -> flashvid_status {
     ScorerHandle.call(scorer) { engine, _ throws(Failure) in
-        let given = try flashvid_decoder_attention(reading: attention)
+        var lent = LentPieces()
+        let given = try flashvid_decoder_attention(reading: attention, noting: &lent)
         try checkReserved(given.reserved, of: flashvid_decoder_attention.name)
         // The heads of the one query stand where tokens do elsewhere.
         let query = try HeadView(
@@ -118,7 +121,8 @@ public func flashvid_scorer_last_query(
         _ = try IndexType(given.index_type)
         var places: IndexList?
         if given.places != nil || given.place_count != 0 {
-            places = try IndexList("places", given.places, count: given.place_count, as: given.index_type)
+            places = try IndexList(
+                "places", given.places, count: given.place_count, as: given.index_type, noting: &lent)
         }
         let shape = GroupedAttentionShape(
             heads: Int(given.heads), keyHeads: Int(given.key_heads), keys: Int(given.key_count),
@@ -126,7 +130,7 @@ public func flashvid_scorer_last_query(
         do throws(FlashVIDError) {
             try engine.lastQueryScores(
                 query: query, keys: keys, shape: shape, scale: given.scale == 0 ? nil : given.scale, places: places,
-                into: scores, capacity: Int(capacity))
+                into: scores, capacity: Int(capacity), besides: lent)
         } catch {
             throw Failure(error)
         }

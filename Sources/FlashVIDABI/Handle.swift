@@ -94,13 +94,10 @@ extension Handle where Engine: ~Copyable {
     static func statistics(
         _ pointer: OpaquePointer?, _ statistics: UnsafeMutablePointer<flashvid_statistics>?
     ) -> flashvid_status {
-        report(nil, 0) { () throws(Failure) in
+        report(nil, 0) { _ throws(Failure) in
             let last = try at(pointer).lastStatistics()
-            guard let statistics else { throw .null("statistics") }
-            try flashvid_statistics.check(alignment: statistics)
-            let size = UnsafeRawPointer(statistics).load(as: Int.self)
-            try flashvid_statistics.check(size: size)
-            last.write(to: statistics, size: size)
+            let size = try flashvid_statistics.size(of: statistics)
+            last.write(to: statistics!, size: size)
         }
     }
 }

@@ -17,8 +17,8 @@ public func flashvid_pooled_tokens(
     _ pooling: flashvid_pooling, _ tokens_per_frame: Int64, _ count: UnsafeMutablePointer<Int64>!,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let count = try place(count, "count")
+    report(message, message_capacity) { lent throws(Failure) in
+        let count = try place(count, "count", noting: &lent)
         let pooling = try GridPooling(pooling)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try pooling.tokenCount(ofTokens: Int(tokens_per_frame)))
@@ -32,13 +32,14 @@ public func flashvid_pool(
     _ attention: UnsafeMutablePointer<Float>!, _ token_capacity: Int64, _ threads: Int32,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let view = try ClipView(reading: clip)
+    report(message, message_capacity) { lent throws(Failure) in
+        let view = try ClipView(reading: clip, noting: &lent)
         let pooling = try GridPooling(pooling)
         let threads = try threadCount(threads)
         try translating { () throws(FlashVIDError) in
             try pooling.pool(
-                view, features: features, attention: attention, capacity: Int(token_capacity), threads: threads)
+                view, features: features, attention: attention, capacity: Int(token_capacity), threads: threads,
+                besides: lent)
         }
     }
 }

@@ -9,9 +9,9 @@ public func flashvid_stream_create(
     _ type: flashvid_scalar, _ threads: Int32, _ stream: UnsafeMutablePointer<OpaquePointer?>!,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let configuration = try Configuration(reading: configuration)
-        let stream = try place(stream, "stream")
+    report(message, message_capacity) { lent throws(Failure) in
+        let configuration = try Configuration(reading: configuration, noting: &lent)
+        let stream = try place(stream, "stream", noting: &lent)
         let threads = try threadCount(threads)
         let type = try ScalarType(type, of: "features")
         let engine: VideoStream
@@ -43,15 +43,25 @@ public func flashvid_stream_push(
     _ taken: UnsafeMutablePointer<Int64>!
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
-        let taken = taken == nil ? nil : try place(taken, "taken")
+        var lent = LentPieces()
+        let taken = taken == nil ? nil : try place(taken, "taken", noting: &lent)
         var count = 0
-        defer { taken?.pointee = Int64(count) }
-        let view = try ClipView(reading: clip)
-        do throws(FlashVIDError) {
-            try engine.push(view, from: Int(first), taken: &count)
+        do throws(Failure) {
+            let view = try ClipView(reading: clip, noting: &lent)
+            do throws(FlashVIDError) {
+                try engine.push(view, from: Int(first), taken: &count, besides: lent)
+            } catch {
+                throw Failure(error)
+            }
         } catch {
-            throw Failure(error)
+            // Not where frames are missing, nor where the number would go into them.
+            if error.status != flashvid_status(FLASHVID_NULL_POINTER), error.status != flashvid_status(FLASHVID_OVERLAP)
+            {
+                taken?.pointee = Int64(count)
+            }
+            throw error
         }
+        taken?.pointee = Int64(count)
     }
 }
 
@@ -65,7 +75,8 @@ public func flashvid_stream_segment_frames(
     _ stream: OpaquePointer!, _ frames: UnsafeMutablePointer<Int64>!
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
-        let frames = try place(frames, "frames")
+        var lent = LentPieces()
+        let frames = try place(frames, "frames", noting: &lent)
         frames.pointee = Int64(engine.closedFrames)
     }
 }
@@ -75,16 +86,17 @@ public func flashvid_stream_next(
     _ stream: OpaquePointer!, _ output: UnsafeMutablePointer<flashvid_output>!
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, statistics throws(Failure) in
-        let (buffers, size) = try OutputBuffers.reading(output)
+        var lent = LentPieces()
+        let given = try LentOutput(reading: output, noting: &lent)
         let firstFrame = engine.firstFrame
         let outcome: Outcome?
         do throws(FlashVIDError) {
-            outcome = try engine.nextSegment(into: buffers, statistics: &statistics)
+            outcome = try engine.nextSegment(into: given.buffers(besides: lent), statistics: &statistics)
         } catch {
             throw Failure(error)
         }
         guard let outcome else { throw Failure(FLASHVID_NO_SEGMENT, "no segment is closed") }
-        output.set(outcome, firstFrame: firstFrame, structSize: size)
+        given.deliver(outcome, firstFrame: firstFrame)
     }
 }
 

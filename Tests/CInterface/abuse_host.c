@@ -675,6 +675,12 @@ static void encoder_attention(void) {
             BAD(scores, (state.encoder.single_query = 1, state.encoder.query = skipped[index]), FLASHVID_OUT_OF_RANGE);
     }
     EACH(scores, capacities, state.scores.capacity, FLASHVID_BUFFER_TOO_SMALL);
+    /* The largest that are below 2^31 are not too large; there is just no such room. */
+    BAD(scores, state.encoder.tokens = INT32_MAX, FLASHVID_BUFFER_TOO_SMALL);
+    BAD(scores, (state.encoder.width = INT32_MAX, state.scores.capacity = 0), FLASHVID_BUFFER_TOO_SMALL);
+    BAD(scores, (state.encoder.key_token_stride = INT32_MAX, state.encoder.key_head_stride = 5 * INT64_C(0x80000000),
+                 state.encoder.key_frame_stride = 10 * INT64_C(0x80000000), state.scores.capacity = 0),
+        FLASHVID_BUFFER_TOO_SMALL);
     MISALIGNED(scores, const void *, state.encoder.queries, 4);
     MISALIGNED(scores, const void *, state.encoder.keys, 4);
     MISALIGNED(scores, float *, state.scores.scores, 4);
@@ -778,9 +784,13 @@ static void decoder_attention(void) {
 
 /* ---------------------------------------------------------------------------------------------------------- Pooling */
 
+/* The largest number whose square is an int64_t. */
+#define ROOT INT64_C(3037000499)
+
 static void pooling(void) {
     static const int32_t threads[] = {-1, 65, 1000, INT32_MIN, INT32_MAX};
-    static const int64_t no_squares[] = {0, -1, -729, INT64_MIN, 2, 728, 730, INT64_MAX, ((int64_t)1 << 40) + 1, (int64_t)1 << 62};
+    static const int64_t no_squares[] = {0, -1, -729, INT64_MIN, 2, 728, 730, INT64_MAX, ((int64_t)1 << 40) + 1, ((int64_t)1 << 62) - 1,
+                                         ROOT * ROOT - 1, ROOT * ROOT + 1};
     static const int64_t capacities[] = {CLIP_FRAMES * POOLED - 1, 1, 0, -1, INT64_MIN};
     static const int64_t no_grids[] = {2, 8, 10};
     const size_t features = CLIP_FRAMES * SIDE * SIDE * CHANNELS * 4, attention = CLIP_FRAMES * SIDE * SIDE * 4;
@@ -790,6 +800,11 @@ static void pooling(void) {
     EACH(pooled, unknown, state.pooled.pooling, FLASHVID_INVALID_ARGUMENT);
     BAD(pooled, state.pooled.pooling = 3, FLASHVID_INVALID_ARGUMENT);
     EACH(pooled, no_squares, state.pooled.tokens, FLASHVID_INVALID_SHAPE);
+    prepare();
+    state.pooled.tokens = ROOT * ROOT;
+    EXPECT(run_pooled() == FLASHVID_OK && state.number.int64s[0] == (ROOT + 1) / 2 * ((ROOT + 1) / 2), "%s", message);
+    state.pooled.pooling = FLASHVID_POOLING_MAX;
+    EXPECT(run_pooled() == FLASHVID_OK && state.number.int64s[0] == ROOT / 2 * (ROOT / 2), "%s", message);
     BAD(pooled, (state.pooled.tokens = 1, state.pooled.pooling = FLASHVID_POOLING_AVERAGE), FLASHVID_INVALID_SHAPE);
     BAD(pooled, (state.pooled.tokens = 1, state.pooled.pooling = FLASHVID_POOLING_MAX), FLASHVID_INVALID_SHAPE);
 
@@ -1470,6 +1485,78 @@ static void hosts(void) {
     MISALIGNED(even, int64_t *, state.even.frames, 8);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- Overlap */
+
+/* The room for the text is memory that the call has to do with: nothing is written, not even a text. */
+static void silent(flashvid_status (*run)(void), void *memory, const char *what, int line) {
+    text = (char *)memory;
+    room = 16;
+    memcpy(&before, &state, sizeof state);
+    expect(run(), FLASHVID_OVERLAP, what, line);
+    text = message;
+    room = sizeof message;
+}
+
+#define SILENT(name, memory)                                                          \
+    do {                                                                              \
+        prepare();                                                                    \
+        silent(run_##name, memory, #name ": message and " #memory " overlap", __LINE__); \
+    } while (0)
+
+/* A struct that is read meets a buffer that is written. */
+#define IN_STRUCT(name, type, pointer, value) \
+    BAD(name, pointer = (type)(void *)&state.value, FLASHVID_OVERLAP)
+
+static void overlaps(void) {
+    SILENT(create, state.handle.bytes);
+    SILENT(pooled, state.number.bytes);
+    SILENT(pool, &state.clip); SILENT(pool, state.features.bytes + 8); SILENT(pool, state.attention.bytes);
+    SILENT(pool, state.first.bytes); SILENT(pool, state.second.bytes);
+    SILENT(reading, &state.grid); SILENT(reading, state.first.bytes + 80); SILENT(reading, state.number.bytes);
+    SILENT(encoder, &state.grid); SILENT(encoder, state.first.bytes); SILENT(encoder, state.number.bytes);
+    SILENT(patches, &state.grid); SILENT(patches, state.attention.bytes); SILENT(patches, state.first.bytes);
+    SILENT(group, state.attention.bytes); SILENT(group, state.other.bytes); SILENT(group, state.first.bytes);
+    SILENT(gather, state.values.bytes); SILENT(gather, state.list.bytes); SILENT(gather, state.first.bytes);
+    SILENT(pairs, state.values.bytes); SILENT(pairs, state.list.bytes); SILENT(pairs, state.first.bytes);
+    SILENT(count, &state.prompt); SILENT(count, state.number.bytes);
+    SILENT(keep, &state.prompt); SILENT(keep, &state.kept); SILENT(keep, state.list.bytes); SILENT(keep, state.first.bytes);
+    SILENT(keep, state.second.bytes); SILENT(keep, state.third.bytes); SILENT(keep, state.fourth.bytes);
+    SILENT(prune, state.list.bytes); SILENT(prune, state.other.bytes); SILENT(prune, state.first.bytes);
+    SILENT(prune, state.number.bytes);
+    SILENT(video, state.list.bytes); SILENT(video, state.first.bytes); SILENT(video, state.number.bytes);
+    SILENT(embed, state.other.bytes); SILENT(embed, state.list.bytes); SILENT(embed, state.text.bytes);
+    SILENT(embed, state.tokens.bytes); SILENT(embed, state.first.bytes);
+    SILENT(expansion, state.number.bytes);
+    SILENT(average, state.number.bytes);
+    SILENT(frames, &state.context); SILENT(frames, &state.configuration); SILENT(frames, state.number.bytes);
+    SILENT(retention, &state.context); SILENT(retention, &state.configuration); SILENT(retention, state.number.bytes);
+    SILENT(prefill, &state.host); SILENT(prefill, state.number.bytes);
+    SILENT(plan, &state.host); SILENT(plan, &state.row);
+    SILENT(even, &state.host); SILENT(even, state.number.bytes);
+
+    IN_STRUCT(scores, float *, state.scores.scores, encoder);
+    IN_STRUCT(last, float *, state.last.scores, decoder);
+    IN_STRUCT(pool, float *, state.pool.features, clip);
+    IN_STRUCT(pool, float *, state.pool.attention, clip);
+    IN_STRUCT(reading, void *, state.order.order, grid);
+    IN_STRUCT(encoder, void *, state.order.order, grid);
+    IN_STRUCT(patches, float *, state.patches.scores, grid);
+    IN_STRUCT(keep, void *, state.kept.positions, prompt);
+    IN_STRUCT(keep, void *, state.kept.visual_places, prompt);
+    BAD(plan, (state.row.struct_size = sizeof state.row, memcpy(&state.spare, &state.host, sizeof state.host),
+               state.plan.host = (const flashvid_host_model *)(const void *)&state.spare,
+               state.plan.row = (flashvid_plan_row *)(void *)&state.spare),
+        FLASHVID_OVERLAP);
+
+    /* A single number may go into a struct that it came of. */
+    prepare();
+    state.retention.ratio = &state.configuration.retention_ratio;
+    EXPECT(run_retention() == FLASHVID_OK && state.configuration.retention_ratio != 0.25, "%s", message);
+    prepare();
+    state.count.count = &state.prompt.length;
+    EXPECT(run_count() == FLASHVID_OK && state.prompt.length == KEPT, "%s", message);
+}
+
 /* --------------------------------------------------------------------------------------------------- Texts, threads */
 
 /* A text is cut to fit, with a terminating zero, and nothing is written where there is no room. */
@@ -1724,6 +1811,7 @@ int main(int argc, char **argv) {
     expansions();
     budgets();
     hosts();
+    overlaps();
     texts();
     busy();
     /* After all of it, everything works. */

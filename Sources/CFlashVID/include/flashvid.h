@@ -30,8 +30,9 @@
  *              on its own threads; the host's setting is put back when the last call ends.
  * Strides.     Count elements, not bytes; 0 is the compact layout. Channels of a token lie side by side.
  * Alignment.   A buffer starts at a multiple of its elements' size; so does where a single number or a handle goes.
- * Overlap.     A buffer that is written shares no byte, gaps between rows included, with any other buffer of the call.
- *              Buffers that are read may overlap.
+ * Overlap.     What a call writes shares no byte, gaps between rows included, with anything else that the call is given:
+ *              buffers, lists, structs, room for a text. What is only read may overlap. And a single number that a call gives
+ *              may go into a struct that the call reads, such as &configuration.retention_ratio.
  * Structs.     Begin with their size, which the caller sets (to sizeof) or an _init function. They only ever grow at the
  *              end, and what a field or a value means never changes. A caller built against an older header passes a
  *              smaller size: the fields that it does not know have their defaults. A caller built against a newer one
@@ -93,7 +94,7 @@ enum {
     FLASHVID_INVALID_SHAPE = 6,
     /* A size or a product of sizes that no memory or no integer of the engine's holds. */
     FLASHVID_SIZE_OVERFLOW = 7,
-    /* A stride with which items would lie in one another. */
+    /* A stride below the least that its field names; or those of queries or keys give them less memory than they have numbers. */
     FLASHVID_INVALID_STRIDE = 8,
     FLASHVID_MISALIGNED = 9,
     FLASHVID_OVERLAP = 10,
@@ -129,7 +130,9 @@ FLASHVID_API const char *flashvid_status_name(flashvid_status status);
 /*
  * Error texts. Functions with `message` and `message_capacity` write to `message`, if it is not NULL, one line of UTF-8
  * that says what was wrong, cut to fit, always with a terminating zero; the empty text on FLASHVID_OK. A text names fields,
- * places and numbers, for people; programs go by the status. With a NULL `message` the capacity is not looked at.
+ * places and numbers, for people; programs go by the status. No text is longer than 1,023 bytes, and of more room than that
+ * the rest is neither written nor looked at. Where `message` overlaps other memory of the call, nothing is written to it. With
+ * a NULL `message` the capacity is not looked at.
  */
 
 /* ------------------------------------------------------------------------------------------------- Configuration */
@@ -376,14 +379,15 @@ FLASHVID_API flashvid_status flashvid_compressor_compress(
     flashvid_compressor *compressor, const flashvid_clip *clip, flashvid_output *output);
 
 /*
- * Compresses `count` clips, each into its output; they may differ in all but the configuration. Where there are as many
+ * Compresses `count` clips, 1,048,576 at the most, each into its output; they may differ in all but the configuration. Where there are as many
  * clips as threads, each thread works on clips of its own, else all threads on one after the other; the results are the
  * same. A clip that fails does not keep the others from being compressed. `statuses` is NULL or has room for `count`: what
  * became of each. No buffer that is written, and no output struct, may belong to two clips.
  * Returns FLASHVID_OK if all were compressed, else the status of the first clip that was not, whose text is the handle's last
- * error. Errors of the batch as a whole, with every status FLASHVID_NOT_TRIED: FLASHVID_NULL_POINTER,
- * FLASHVID_INVALID_ARGUMENT (negative count), FLASHVID_OVERLAP between clips, FLASHVID_OUT_OF_MEMORY. FLASHVID_BUSY leaves
- * `statuses` as they are.
+ * error. Errors of the batch as a whole, with every status FLASHVID_NOT_TRIED: FLASHVID_NULL_POINTER (`clips`, `outputs`),
+ * FLASHVID_MISALIGNED (of these), FLASHVID_OVERLAP between clips or with one of the lists, FLASHVID_OUT_OF_MEMORY. Others
+ * leave `statuses` as they are: FLASHVID_BUSY, FLASHVID_INVALID_ARGUMENT (negative count), FLASHVID_SIZE_OVERFLOW (count above
+ * the maximum), and FLASHVID_MISALIGNED or FLASHVID_OVERLAP of `statuses` themselves.
  */
 FLASHVID_API flashvid_status flashvid_compressor_compress_batch(
     flashvid_compressor *compressor, const flashvid_clip *const *clips, flashvid_output *const *outputs, int64_t count,
@@ -440,7 +444,8 @@ typedef struct flashvid_stream flashvid_stream;
 /*
  * Makes a stream for frames of these sizes, with features of this type; threads as for a compressor. The configuration's
  * maximum_segment_frames must be at least 1: it bounds the memory, to that many frames and one more, in the type in which
- * they come, besides the workspace of a segment. Each handle must be destroyed.
+ * they come, besides the workspace of a segment; (maximum_segment_frames + 1) * tokens_per_frame and channels are below 2^31.
+ * Each handle must be destroyed.
  * Errors: those of flashvid_configuration_validate, FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT,
  * FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW; *stream is then unchanged.
  */
@@ -467,7 +472,8 @@ FLASHVID_API int32_t flashvid_stream_threads(const flashvid_stream *stream);
  * Errors: FLASHVID_SEGMENT_PENDING where a closed segment was not fetched, FLASHVID_FINISHED, FLASHVID_INVALID_SHAPE (not the
  * stream's frames), FLASHVID_INVALID_ARGUMENT (`first` out of range), and those of a clip. If a later frame is at fault,
  * those before it are taken, *taken counts them, and the status is the fault's: go on with first + taken once it is mended.
- * Otherwise the stream is as it was, and *taken 0; with FLASHVID_BUSY and FLASHVID_NULL_POINTER it is not written.
+ * Otherwise the stream is as it was, and *taken 0; with FLASHVID_BUSY and FLASHVID_NULL_POINTER, and where `taken` is itself
+ * misaligned or overlaps the clip, it is not written.
  */
 FLASHVID_API flashvid_status flashvid_stream_push(
     flashvid_stream *stream, const flashvid_clip *clip, int64_t first, int64_t *taken);
@@ -517,7 +523,7 @@ FLASHVID_API flashvid_status flashvid_pruned_count(
  * query to the visual tokens, as the mean over its heads, and keeps the tokens of largest attention, of equal ones the
  * first. The authors keep 0.3 before layer 20 of 28, and 0.1 before layer 28 of 36 (Qwen3-VL).
  *
- * Reads `tokens` finite numbers of `type`, `stride` elements apart (0: 1), and writes the kept tokens' numbers, ascending, to
+ * Reads `tokens` finite numbers of `type`, `stride` elements apart (at least 1; 0: 1), and writes the kept tokens' numbers, ascending, to
  * `kept`, room for `capacity` of `index_type`; how many goes to *count. O(tokens).
  * Errors: those of flashvid_pruned_count, FLASHVID_INVALID_ARGUMENT, FLASHVID_INVALID_STRIDE, FLASHVID_MISALIGNED,
  * FLASHVID_OVERLAP, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_NOT_FINITE, FLASHVID_OUT_OF_MEMORY.

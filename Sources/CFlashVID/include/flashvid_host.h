@@ -69,8 +69,8 @@ typedef struct flashvid_encoder_attention {
     int64_t tokens;
     /* Numbers a head. */
     int64_t width;
-    /* Elements from a frame, head or token to the next, each at least `width`; 0: the compact layout. That of a dimension
-       of 1 is not looked at. For [frames, tokens, heads, width] the head's is `width` and the token's heads * width. */
+    /* Elements from a frame, head or token to the next, each at least `width`, and below 2^31 between tokens; 0: the compact
+       layout. That of a dimension of 1 is not looked at. For [frames, tokens, heads, width] the head's is `width` and the token's heads * width. */
     int64_t query_frame_stride;
     int64_t query_head_stride;
     int64_t query_token_stride;

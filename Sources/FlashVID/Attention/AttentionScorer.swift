@@ -100,26 +100,25 @@ public struct AttentionScorer: ~Copyable {
     /// The same from lent memory into the caller's, with room for `capacity` scores. On an error `scores` is as it was.
     package mutating func scores(
         queries: HeadView, keys: HeadView, shape: AttentionShape, reading: AttentionReading,
-        into scores: UnsafeMutablePointer<Float>, capacity: Int
+        into scores: UnsafeMutablePointer<Float>, capacity: Int, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let pass = try EncoderAttention(
             HeadTensor(.queries, queries.base, queries.type, shape, queries.layout, upTo: reading.query),
             HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
         let target = UnsafeMutableBufferPointer(start: scores, count: pass.scoreCount)
-        try Self.check(target, capacity: capacity, pass.queries.extent("queries"), pass.keys.extent("keys"))
+        try Self.check(
+            target, capacity: capacity,
+            try others.adding([pass.queries.extent("queries"), pass.keys.extent("keys")]))
         try compute(pass, into: target)
     }
 
     private static func check(
-        _ scores: UnsafeMutableBufferPointer<Float>, capacity: Int, _ queries: Extent, _ keys: Extent,
-        _ places: Extent = Extent()
+        _ scores: UnsafeMutableBufferPointer<Float>, capacity: Int, _ others: LentPieces
     ) throws(FlashVIDError) {
         guard capacity >= scores.count else {
             throw .bufferTooSmall(buffer: "scores", expected: scores.count, found: capacity)
         }
-        try Extent.checkApart([
-            queries, keys, places, Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4),
-        ])
+        _ = try others.adding([Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4)])
     }
 
     /// Attention of a language model's last query to its keys, as the mean over heads: what pruning inside the model
@@ -157,15 +156,17 @@ public struct AttentionScorer: ~Copyable {
     /// error `scores` is as it was.
     package mutating func lastQueryScores(
         query: HeadView, keys: HeadView, shape: GroupedAttentionShape, scale: Double?, places: IndexList?,
-        into scores: UnsafeMutablePointer<Float>?, capacity: Int
+        into scores: UnsafeMutablePointer<Float>?, capacity: Int, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let pass = try DecoderAttention(query: query, keys: keys, shape, scale)
         let wanted = places?.count ?? shape.keys
         guard scores != nil || wanted == 0 else { throw .missingBuffer("scores") }
         let target = UnsafeMutableBufferPointer(start: scores, count: wanted)
         try Self.check(
-            target, capacity: capacity, pass.query.extent("queries"), pass.keys.extent("keys"),
-            places?.extent ?? Extent())
+            target, capacity: capacity,
+            try others.adding([
+                pass.query.extent("queries"), pass.keys.extent("keys"), places?.extent ?? Extent(),
+            ]))
         try places?.check(0..<shape.keys, of: "place")
         let all = try compute(pass)
         if let places {

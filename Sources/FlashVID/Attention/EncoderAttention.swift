@@ -21,11 +21,11 @@ struct EncoderAttention: @unchecked Sendable {
     init(_ queries: HeadTensor, _ keys: HeadTensor, _ reading: AttentionReading) throws(FlashVIDError) {
         let tokens = keys.shape.tokens
         guard reading.skippedTokens >= 0, reading.skippedTokens < tokens else {
-            throw .outOfRange(of: "number of skipped tokens", at: 0, value: reading.skippedTokens, range: 0..<tokens)
+            throw .outOfRange(of: "number of skipped tokens", at: nil, value: reading.skippedTokens, range: 0..<tokens)
         }
         if let query = reading.query {
             guard query >= 0, query < tokens else {
-                throw .outOfRange(of: "query", at: 0, value: query, range: 0..<tokens)
+                throw .outOfRange(of: "query", at: nil, value: query, range: 0..<tokens)
             }
         }
         self.queries = queries

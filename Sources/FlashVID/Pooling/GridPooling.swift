@@ -27,8 +27,10 @@ public enum GridPooling: String, Sendable, CaseIterable {
     ///
     /// Throws ``FlashVIDError/gridMismatch(_:)`` where they are no square.
     public static func grid(ofTokens tokens: Int) throws(FlashVIDError) -> Int {
-        let side = Int(Double(Swift.max(0, tokens)).squareRoot())
-        guard tokens > 0, side < 1 << 31, side * side == tokens else {
+        // Doubles round numbers beyond 2^53, so that the root may be one too large, and no more.
+        var side = Int(Double(Swift.max(0, tokens)).squareRoot())
+        if side.multipliedReportingOverflow(by: side).overflow || side * side > tokens { side -= 1 }
+        guard tokens > 0, side * side == tokens else {
             throw .gridMismatch("\(tokens) tokens a frame are no square grid")
         }
         return side
@@ -119,7 +121,7 @@ extension GridPooling {
     /// `capacity` tokens. On an error nothing was written.
     package func pool(
         _ clip: ClipView, features: UnsafeMutablePointer<Float>?, attention: UnsafeMutablePointer<Float>?,
-        capacity: Int, threads: Int?
+        capacity: Int, threads: Int?, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let (frames, tokens, channels) = (clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels)
         // A clip is what the engine takes as one, and lends all of it.
@@ -156,7 +158,7 @@ extension GridPooling {
                 .attention, clip.attention, clip.attentionType, width: 1, clip.attentionFrameStride,
                 clip.attentionTokenStride, attention),
         ]
-        try Extent.checkApart([
+        _ = try others.adding([
             lent.features.extent("features"), lent.lentAttention?.extent("attention") ?? Extent(),
             room("pooled features", features, width: channels), room("pooled attention", attention, width: 1),
         ])

@@ -50,9 +50,9 @@ extension Gather {
     /// `capacity` rows. On an error nothing was written.
     package static func rows(
         _ values: UnsafeRawPointer, planes: Int, length: Int, rowSize: Int, indices: IndexList,
-        into target: UnsafeMutableRawPointer, capacity: Int
+        into target: UnsafeMutableRawPointer, capacity: Int, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
-        try check(values, target, planes, [length, rowSize], [indices.count, rowSize], indices, capacity)
+        try check(values, target, planes, [length, rowSize], [indices.count, rowSize], indices, capacity, others)
         // Planes of nothing can be any number.
         guard indices.count > 0 else { return }
         for plane in 0..<planes {
@@ -67,11 +67,12 @@ extension Gather {
     /// Pairs of positions, [planes, length, length] to [planes, count, count] of `elementSize` bytes, likewise.
     package static func pairs(
         _ values: UnsafeRawPointer, planes: Int, length: Int, elementSize: Int, indices: IndexList,
-        into target: UnsafeMutableRawPointer, capacity: Int
+        into target: UnsafeMutableRawPointer, capacity: Int, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let count = indices.count
         try check(
-            values, target, planes, [length, length, elementSize], [count, count, elementSize], indices, capacity)
+            values, target, planes, [length, length, elementSize], [count, count, elementSize], indices, capacity,
+            others)
         guard count > 0 else { return }
         for plane in 0..<planes {
             for query in 0..<count {
@@ -87,7 +88,7 @@ extension Gather {
 
     private static func check(
         _ values: UnsafeRawPointer, _ target: UnsafeMutableRawPointer, _ planes: Int, _ sizes: [Int],
-        _ gathered: [Int], _ indices: IndexList, _ capacity: Int
+        _ gathered: [Int], _ indices: IndexList, _ capacity: Int, _ others: LentPieces
     ) throws(FlashVIDError) {
         guard planes > 0 else { throw .empty(dimension: "planes", value: planes) }
         let elementSize = sizes[sizes.count - 1]
@@ -98,8 +99,8 @@ extension Gather {
         guard capacity >= written / elementSize else {
             throw .bufferTooSmall(buffer: "gathered values", expected: written / elementSize, found: capacity)
         }
-        try Extent.checkApart([
-            Extent("values", values, bytes: read, alignment: 1, isWritten: false), indices.extent,
+        _ = try others.adding([
+            Extent("values", values, bytes: read, alignment: 1, for: .reading), indices.extent,
             Extent("gathered values", target, bytes: written, alignment: 1),
         ])
         try indices.check(0..<sizes[0], of: "index")
@@ -109,7 +110,8 @@ extension Gather {
     /// the one at its position or, without positions, the first. Likewise.
     package static func embeddings(
         rows: IndexList, positions: IndexList?, text: UnsafeRawPointer, textCount: Int, tokens: UnsafeRawPointer,
-        tokenCount: Int, rowSize: Int, into target: UnsafeMutableRawPointer, capacity: Int
+        tokenCount: Int, rowSize: Int, into target: UnsafeMutableRawPointer, capacity: Int,
+        besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         guard rowSize > 0 else { throw .empty(dimension: "bytes a row", value: rowSize) }
         if let positions, positions.count != rows.count {
@@ -119,13 +121,13 @@ extension Gather {
         guard capacity >= rows.count else {
             throw .bufferTooSmall(buffer: "embeddings", expected: rows.count, found: capacity)
         }
-        try Extent.checkApart([
+        _ = try others.adding([
             rows.extent, positions?.extent ?? Extent(),
             Extent(
-                "text", text, bytes: try Extent.bytes(textCount, rowSize, of: "text"), alignment: 1, isWritten: false),
+                "text", text, bytes: try Extent.bytes(textCount, rowSize, of: "text"), alignment: 1, for: .reading),
             Extent(
                 "tokens", tokens, bytes: try Extent.bytes(tokenCount, rowSize, of: "tokens"), alignment: 1,
-                isWritten: false),
+                for: .reading),
             Extent("embeddings", target, bytes: written, alignment: 1),
         ])
         for place in 0..<rows.count {

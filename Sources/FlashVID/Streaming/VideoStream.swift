@@ -60,10 +60,10 @@ public struct VideoStream: ~Copyable {
         guard !limit.overflow else { throw .sizeOverflow("a segment of \(most) frames") }
         let shape = ClipShape(frames: limit.partialValue, tokensPerFrame: tokensPerFrame, channels: channels)
         _ = try Clip.byteCount(shape, .float32)
-        guard limit.partialValue * tokensPerFrame < BLAS.maximumSide else {
+        guard limit.partialValue * tokensPerFrame <= BLAS.maximumSide else {
             throw .sizeOverflow("a segment of \(most) frames of \(tokensPerFrame) tokens")
         }
-        guard channels < BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
+        guard channels <= BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
 
         // The stream cuts; what it hands the compressor is one segment.
         var single = configuration
@@ -111,11 +111,14 @@ public struct VideoStream: ~Copyable {
     }
 
     /// Takes frames of a lent clip from `first` on, up to and with the one that closes a segment. Returns how many. On an
-    /// error in a frame those before it were taken if `taken` says so.
-    package mutating func push(_ view: ClipView, from first: Int, taken: inout Int) throws(FlashVIDError) {
+    /// error in a frame those before it were taken if `taken` says so. `others` is what else the caller lends.
+    package mutating func push(
+        _ view: ClipView, from first: Int, taken: inout Int, besides others: LentPieces = LentPieces()
+    ) throws(FlashVIDError) {
         taken = 0
         try expectFrames()
         let clip = try Clip(layout: view)
+        _ = try others.adding([clip.features.extent("features"), clip.lentAttention?.extent("attention") ?? Extent()])
         guard first >= 0, first < clip.frames else {
             throw .frameOutOfRange(frame: first, frames: clip.frames)
         }

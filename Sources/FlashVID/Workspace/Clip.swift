@@ -101,8 +101,8 @@ extension Clip {
         _ = try Self.byteCount(view.shape, view.type)
         // Token indices are kept in 32 bits, and BLAS counts in them.
         let rows = frames * tokens
-        guard rows < BLAS.maximumSide else { throw .sizeOverflow("a clip of \(rows) tokens") }
-        guard channels < BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
+        guard rows <= BLAS.maximumSide else { throw .sizeOverflow("a clip of \(rows) tokens") }
+        guard channels <= BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
         guard let base = view.features else {
             throw .elementCount(tensor: .features, expected: rows * channels, found: 0)
         }

@@ -8,7 +8,9 @@ final class Lane: @unchecked Sendable {
 }
 
 extension Compressor {
-    /// Compresses `count` clips. Where there are as many as threads, each thread works on clips of its own; else they are
+    /// Compresses `count` clips. One that is under way when the call is ended, and those after it, fail with
+    /// ``FlashVIDError/cancelled(by:)``.
+    /// Where there are as many as threads, each thread works on clips of its own; else they are
     /// compressed one after the other by all threads. The results are the same.
     ///
     /// `clip` gives a clip and its buffers; `report` is told the outcome of each, once. Both are called on any of the
@@ -22,13 +24,15 @@ extension Compressor {
         let workers = count >= threads ? threads : 1
         while lanes.count < workers { lanes.append(Lane()) }
         for lane in lanes { lane.total.reset() }
+        watch.expect((0..<max(0, count)).reduce(0) { $0 + Compression.Work.total(clip($1).0.shape, configuration) })
         if workers > 1 {
-            let (lanes, configuration) = (self.lanes, self.configuration)
+            let (lanes, configuration, watch) = (self.lanes, self.configuration, self.watch)
             pool.run(count) { worker, index in
                 let (lane, (view, buffers)) = (lanes[worker], clip(index))
                 let result = Result { () throws(FlashVIDError) in
                     try Self.compress(
-                        view, into: buffers, firstToken: 0, configuration, lane.pool, &lane.arena, &lane.statistics)
+                        view, into: buffers, firstToken: 0, configuration, lane.pool, watch, &lane.arena,
+                        &lane.statistics)
                 }
                 if case .success = result { lane.total.add(lane.statistics) }
                 report(index, result)
@@ -38,7 +42,8 @@ extension Compressor {
             for index in 0..<max(0, count) {
                 let (view, buffers) = clip(index)
                 let result = Result { () throws(FlashVIDError) in
-                    try compress(view, into: buffers, statistics: &lane.statistics)
+                    try Self.compress(
+                        view, into: buffers, firstToken: 0, configuration, pool, watch, &arena, &lane.statistics)
                 }
                 if case .success = result { lane.total.add(lane.statistics) }
                 report(index, result)
@@ -47,6 +52,7 @@ extension Compressor {
         statistics.reset()
         for lane in lanes { statistics.add(lane.total) }
         statistics.threads = threads
+        watch.finish()
         statistics.seconds = Compression.now - start
     }
 

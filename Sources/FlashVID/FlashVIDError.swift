@@ -8,6 +8,18 @@ public enum FlashVIDError: Error, Hashable, Sendable {
         case features
         case attention
         case tokens
+        case values
+        case gathered = "gathered values"
+    }
+
+    /// What ends a call before its time.
+    public enum Interruption: Int, Sendable {
+        /// ``Canceller/cancel()``.
+        case request = 1
+        /// The time that a call may take is over.
+        case timeLimit = 2
+        /// What is told of the call's progress wants it to end.
+        case progress = 3
     }
 
     /// A field of ``Configuration`` is outside its range, or two of its fields exclude each other.
@@ -66,6 +78,8 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     case streamFinished
     /// The system refused the workspace.
     case outOfMemory(bytes: Int)
+    /// The call was ended before its time.
+    case cancelled(by: Interruption)
 }
 
 extension FlashVIDError: CustomStringConvertible {
@@ -125,6 +139,12 @@ extension FlashVIDError: CustomStringConvertible {
             "the stream was finished"
         case .outOfMemory(let bytes):
             "no memory for a block of \(bytes) bytes"
+        case .cancelled(by: .request):
+            "the call was cancelled"
+        case .cancelled(by: .timeLimit):
+            "the call was ended by its time limit"
+        case .cancelled(by: .progress):
+            "the call was ended by its progress callback"
         }
     }
 

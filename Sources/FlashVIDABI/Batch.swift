@@ -90,7 +90,7 @@ private struct Batch {
             items.count, clip: { (items[$0].clip.view, items[$0].clip.buffers) },
             report: { index, result in
                 switch result {
-                case .success(let outcome): items[index].clip.output.deliver(outcome, firstFrame: 0)
+                case .success(let outcome): items[index].clip.output.deliver(outcome, firstFrame: 0, firstRow: 0)
                 case .failure(let error): outcomes.withLock { $0.note(Failure(error), of: items[index].place) }
                 }
             },

@@ -19,8 +19,9 @@ public func flashvid_compressor_create(
         } catch {
             throw Failure(error)
         }
-        let count = engine.threads
-        compressor.pointee = CompressorHandle.give(CompressorHandle(engine, threads: count))
+        let (pool, watch) = (engine.pool, engine.watch)
+        compressor.pointee = CompressorHandle.give(
+            CompressorHandle(engine, pool: pool, watch: watch, facts: Facts(configuration: configuration)))
     }
 }
 
@@ -47,7 +48,7 @@ public func flashvid_compressor_compress(
         } catch {
             throw Failure(error)
         }
-        clip.output.deliver(outcome, firstFrame: 0)
+        clip.output.deliver(outcome, firstFrame: 0, firstRow: 0)
     }
 }
 
@@ -63,4 +64,69 @@ public func flashvid_compressor_statistics(
     _ compressor: OpaquePointer!, _ statistics: UnsafeMutablePointer<flashvid_statistics>!
 ) -> flashvid_status {
     CompressorHandle.statistics(compressor, statistics)
+}
+
+// MARK: - Control
+
+@c @implementation
+public func flashvid_compressor_close(_ compressor: OpaquePointer!) -> flashvid_status {
+    CompressorHandle.destroy(compressor, waiting: true)
+}
+
+@c @implementation
+public func flashvid_compressor_cancel(_ compressor: OpaquePointer!) -> flashvid_status {
+    CompressorHandle.cancel(compressor)
+}
+
+@c @implementation
+public func flashvid_compressor_set_time_limit(_ compressor: OpaquePointer!, _ seconds: Double) -> flashvid_status {
+    CompressorHandle.setTimeLimit(compressor, seconds)
+}
+
+@c @implementation
+public func flashvid_compressor_set_progress(
+    _ compressor: OpaquePointer!, _ progress: flashvid_progress!, _ context: UnsafeMutableRawPointer!
+) -> flashvid_status {
+    CompressorHandle.setProgress(compressor, progress, context)
+}
+
+// MARK: - What a handle is
+
+@c @implementation
+public func flashvid_compressor_configuration(
+    _ compressor: OpaquePointer!, _ configuration: UnsafeMutablePointer<flashvid_configuration>!, _ struct_size: Int
+) -> flashvid_status {
+    CompressorHandle.configuration(compressor, to: configuration, size: struct_size)
+}
+
+@c @implementation
+public func flashvid_compressor_output_token_count(
+    _ compressor: OpaquePointer!, _ frames: Int64, _ tokens_per_frame: Int64, _ count: UnsafeMutablePointer<Int64>!,
+    _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    give(count, "count", message, message_capacity) { _ throws(Failure) in
+        let configuration = try CompressorHandle.at(compressor).facts.configuration
+        return try translating { () throws(FlashVIDError) in
+            Int64(try configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: Int(tokens_per_frame)))
+        }
+    }
+}
+
+@c @implementation
+public func flashvid_compressor_workspace_bytes(
+    _ compressor: OpaquePointer!, _ frames: Int64, _ tokens_per_frame: Int64, _ channels: Int64,
+    _ type: flashvid_scalar, _ bytes: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
+    _ message_capacity: Int
+) -> flashvid_status {
+    give(bytes, "bytes", message, message_capacity) { _ throws(Failure) in
+        let handle = try CompressorHandle.at(compressor)
+        let type = try ScalarType(type, of: "features")
+        return try translating { () throws(FlashVIDError) in
+            Int64(
+                try Compressor.workspaceBytes(
+                    for: ClipShape(
+                        frames: Int(frames), tokensPerFrame: Int(tokens_per_frame), channels: Int(channels)),
+                    of: type, handle.facts.configuration, handle.pool))
+        }
+    }
 }

@@ -111,7 +111,7 @@ extension Configuration.Model {
 
 // MARK: - Functions
 
-private func write(
+func write(
     _ configuration: Configuration, to pointer: UnsafeMutablePointer<flashvid_configuration>?, size: Int
 ) -> flashvid_status {
     report(nil, 0) { _ throws(Failure) in

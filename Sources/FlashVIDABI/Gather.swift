@@ -21,6 +21,32 @@ public func flashvid_gather(
 }
 
 @c @implementation
+public func flashvid_gather_strided(
+    _ values: UnsafeRawPointer!, _ planes: Int64, _ length: Int64, _ row_size: Int, _ plane_stride: Int64,
+    _ row_stride: Int64, _ indices: UnsafeRawPointer!, _ index_type: flashvid_index, _ count: Int64,
+    _ gathered: UnsafeMutableRawPointer!, _ gathered_size: Int, _ gathered_plane_stride: Int64,
+    _ gathered_row_stride: Int64, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    report(message, message_capacity) { lent throws(Failure) in
+        let length = try FlashVIDABI.count(length, of: "rows a plane")
+        let indices = try IndexList("indices", indices, count: count, as: index_type, noting: &lent)
+        let size = try bytes(row_size, of: "a row")
+        // What exceeds half of the address space is negative here, and room for anything.
+        let room = gathered_size < 0 ? Int.max : gathered_size
+        let (source, target) = try buffers(values, gathered, length, indices.count)
+        do throws(FlashVIDError) {
+            try Gather.rows(
+                source, Gather.Strides(plane: stride(plane_stride), row: stride(row_stride)), planes: Int(planes),
+                length: length, rowSize: size, indices: indices, into: target,
+                Gather.Strides(plane: stride(gathered_plane_stride), row: stride(gathered_row_stride)), size: room,
+                besides: lent)
+        } catch {
+            throw Failure(error)
+        }
+    }
+}
+
+@c @implementation
 public func flashvid_gather_pairs(
     _ values: UnsafeRawPointer!, _ planes: Int64, _ length: Int64, _ element_size: Int,
     _ indices: UnsafeRawPointer!, _ index_type: flashvid_index, _ count: Int64, _ gathered: UnsafeMutableRawPointer!,

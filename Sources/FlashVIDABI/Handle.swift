@@ -1,43 +1,55 @@
 import CFlashVID
 import FlashVID
-import Synchronization
+
+/// What an engine was made with, to be asked while it works.
+struct Facts: Sendable {
+    var configuration = Configuration()
+    /// Of a stream's frames.
+    var tokensPerFrame = 0
+    var channels = 0
+    var type = ScalarType.float32
+}
 
 /// What a C handle points to: an engine that works for one thread at a time, and what is known of its last call.
 final class Handle<Engine: ~Copyable>: @unchecked Sendable {
-    // Sound although unchecked: `engine` is touched by the thread alone that set `isBusy`, and the rest under its lock.
+    // Sound although unchecked: `engine`, `limit` and `progress` are touched by the thread alone that the gate let in, and the
+    // rest under its lock.
 
     private struct Notes: Sendable {
         var error = ""
         var statistics = flashvid_statistics()
     }
 
-    let threads: Int
+    let pool: WorkerPool
+    let facts: Facts
+    let watch: Watch
+    /// Seconds that a call may take, and who is told of its progress.
+    var limit: Double?
+    var progress: ((Double) -> Bool)?
     private var engine: Engine
     /// Of the call under way.
     private var statistics = CompressedVideo.Statistics()
-    private let isBusy = Atomic<Bool>(false)
+    private let gate = Gate()
     private let notes = Guarded(Notes())
 
-    init(_ engine: consuming Engine, threads: Int) {
+    init(_ engine: consuming Engine, pool: WorkerPool, watch: Watch, facts: Facts = Facts()) {
         self.engine = engine
-        self.threads = threads
+        self.pool = pool
+        self.watch = watch
+        self.facts = facts
     }
 
-    /// Takes the handle for this thread. False if another has it.
-    func enter() -> Bool {
-        !isBusy.exchange(true, ordering: .acquiring)
-    }
-
-    func leave() {
-        isBusy.store(false, ordering: .releasing)
-    }
+    var threads: Int { pool.threads }
 
     /// Runs a call with the engine. A failure's text is kept.
     func call(
         _ body: (inout Engine, inout CompressedVideo.Statistics) throws(Failure) -> Void
     ) -> flashvid_status {
-        guard enter() else { return flashvid_status(FLASHVID_BUSY) }
-        defer { leave() }
+        guard gate.enter({ watch.begin(limit: limit, report: progress) }) else { return flashvid_status(FLASHVID_BUSY) }
+        defer {
+            watch.end()
+            gate.leave()
+        }
         do throws(Failure) {
             try body(&engine, &statistics)
             let result = flashvid_statistics(statistics)
@@ -49,6 +61,11 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
             }
             return error.status
         }
+    }
+
+    /// Takes the handle for good; where a call has it, ends and awaits that call or answers false.
+    func retire(waiting: Bool) -> Bool {
+        waiting ? gate.close(cancelling: watch.cancel) : gate.enter()
     }
 
     func lastError() -> String { notes.withLock { $0.error } }
@@ -68,11 +85,11 @@ extension Handle where Engine: ~Copyable {
         OpaquePointer(Unmanaged.passRetained(handle).toOpaque())
     }
 
-    /// Takes it back.
-    static func destroy(_ pointer: OpaquePointer?) -> flashvid_status {
+    /// Takes it back. A call that is under way is ended and awaited, or is the reason to leave the handle.
+    static func destroy(_ pointer: OpaquePointer?, waiting: Bool = false) -> flashvid_status {
         guard let pointer else { return flashvid_status(FLASHVID_OK) }
         let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))
-        guard handle.takeUnretainedValue().enter() else { return flashvid_status(FLASHVID_BUSY) }
+        guard handle.takeUnretainedValue().retire(waiting: waiting) else { return flashvid_status(FLASHVID_BUSY) }
         handle.release()
         return flashvid_status(FLASHVID_OK)
     }
@@ -82,6 +99,50 @@ extension Handle where Engine: ~Copyable {
         _ body: (inout Engine, inout CompressedVideo.Statistics) throws(Failure) -> Void
     ) -> flashvid_status {
         do throws(Failure) { return try at(pointer).call(body) } catch { return error.status }
+    }
+
+    static func configuration(
+        _ pointer: OpaquePointer?, to configuration: UnsafeMutablePointer<flashvid_configuration>?, size: Int
+    ) -> flashvid_status {
+        do throws(Failure) {
+            return write(try at(pointer).facts.configuration, to: configuration, size: size)
+        } catch {
+            return error.status
+        }
+    }
+
+    // MARK: Control
+
+    static func cancel(_ pointer: OpaquePointer?) -> flashvid_status {
+        do throws(Failure) { try at(pointer).watch.cancel() } catch { return error.status }
+        return flashvid_status(FLASHVID_OK)
+    }
+
+    static func setTimeLimit(_ pointer: OpaquePointer?, _ seconds: Double) -> flashvid_status {
+        do throws(Failure) {
+            let handle = try at(pointer)
+            return handle.call { _, _ throws(Failure) in
+                guard seconds >= 0 else {
+                    throw Failure(FLASHVID_INVALID_ARGUMENT, "a time limit of \(seconds) seconds; expected at least 0")
+                }
+                handle.limit = seconds > 0 ? seconds : nil
+            }
+        } catch {
+            return error.status
+        }
+    }
+
+    static func setProgress(
+        _ pointer: OpaquePointer?, _ progress: flashvid_progress?, _ context: UnsafeMutableRawPointer?
+    ) -> flashvid_status {
+        do throws(Failure) {
+            let handle = try at(pointer)
+            return handle.call { _, _ throws(Failure) in
+                handle.progress = progress.map { progress in { share in progress(share, context) == 0 } }
+            }
+        } catch {
+            return error.status
+        }
     }
 
     static func error(

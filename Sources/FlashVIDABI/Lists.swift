@@ -43,6 +43,17 @@ func place<Value>(
     return pointer
 }
 
+/// Runs a function that gives one number.
+func give<Number>(
+    _ number: UnsafeMutablePointer<Number>?, _ name: StaticString, _ message: UnsafeMutablePointer<CChar>?,
+    _ capacity: Int, _ compute: (inout LentPieces) throws(Failure) -> Number
+) -> flashvid_status {
+    report(message, capacity) { lent throws(Failure) in
+        let number = try place(number, name, noting: &lent)
+        number.pointee = try compute(&lent)
+    }
+}
+
 /// A size in bytes, which the caller gives as a `size_t`.
 func bytes(_ size: Int, of name: StaticString) throws(Failure) -> Int {
     // What exceeds half of the address space is negative here.

@@ -1,8 +1,8 @@
 public import CFlashVID
 import FlashVID
 
-extension flashvid_context: Versioned {
-    static let name: StaticString = "flashvid_context"
+extension flashvid_context_budget: Versioned {
+    static let name: StaticString = "flashvid_context_budget"
     /// Through `other_positions`.
     static let leastSize = 40
     static var defaults: Self { Self() }
@@ -62,17 +62,6 @@ private func readHost(
     return (host, InnerPruning(layer: Int(given.pruning_layer), keptRatio: given.kept_ratio))
 }
 
-/// Runs a function that gives one number.
-private func give<Number>(
-    _ number: UnsafeMutablePointer<Number>?, _ name: StaticString, _ message: UnsafeMutablePointer<CChar>?,
-    _ capacity: Int, _ compute: (inout LentPieces) throws(Failure) -> Number
-) -> flashvid_status {
-    report(message, capacity) { lent throws(Failure) in
-        let number = try place(number, name, noting: &lent)
-        number.pointee = try compute(&lent)
-    }
-}
-
 @c @implementation
 public func flashvid_plan_expansion(
     _ layers: Int64, _ pruning_layer: Int64, _ kept_ratio: Double, _ average: Double,
@@ -101,9 +90,9 @@ public func flashvid_plan_average(
 
 extension ContextBudget {
     fileprivate init(
-        reading pointer: UnsafePointer<flashvid_context>?, noting lent: inout LentPieces
+        reading pointer: UnsafePointer<flashvid_context_budget>?, noting lent: inout LentPieces
     ) throws(Failure) {
-        let context = try flashvid_context(reading: pointer, noting: &lent)
+        let context = try flashvid_context_budget(reading: pointer, noting: &lent)
         self.init(
             positions: Int(context.positions), tokensPerFrame: Int(context.tokens_per_frame),
             overheadPerFrame: Int(context.overhead_per_frame), otherPositions: Int(context.other_positions))
@@ -112,11 +101,11 @@ extension ContextBudget {
 
 @c @implementation
 public func flashvid_plan_frames(
-    _ context: UnsafePointer<flashvid_context>!, _ configuration: UnsafePointer<flashvid_configuration>!,
+    _ budget: UnsafePointer<flashvid_context_budget>!, _ configuration: UnsafePointer<flashvid_configuration>!,
     _ frames: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     give(frames, "frames", message, message_capacity) { lent throws(Failure) in
-        let budget = try ContextBudget(reading: context, noting: &lent)
+        let budget = try ContextBudget(reading: budget, noting: &lent)
         let configuration = configuration == nil ? nil : try Configuration(reading: configuration, noting: &lent)
         return try translating { () throws(FlashVIDError) in Int64(try budget.frames(configuration)) }
     }
@@ -124,12 +113,12 @@ public func flashvid_plan_frames(
 
 @c @implementation
 public func flashvid_plan_retention(
-    _ context: UnsafePointer<flashvid_context>!, _ configuration: UnsafePointer<flashvid_configuration>!,
+    _ budget: UnsafePointer<flashvid_context_budget>!, _ configuration: UnsafePointer<flashvid_configuration>!,
     _ frames: Int64, _ retention_ratio: UnsafeMutablePointer<Double>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
     give(retention_ratio, "retention_ratio", message, message_capacity) { lent throws(Failure) in
-        let budget = try ContextBudget(reading: context, noting: &lent)
+        let budget = try ContextBudget(reading: budget, noting: &lent)
         let configuration = try Configuration(reading: configuration, noting: &lent)
         return try translating { () throws(FlashVIDError) in
             try budget.retentionRatio(forFrames: Int(frames), configuration)

@@ -36,6 +36,7 @@ struct Failure: Error {
             case .outOfMemory: FLASHVID_OUT_OF_MEMORY
             case .segmentPending: FLASHVID_SEGMENT_PENDING
             case .streamFinished: FLASHVID_FINISHED
+            case .cancelled: FLASHVID_CANCELLED
             }
         self.init(status, error.description)
         if case .overlap(let first, let second) = error {

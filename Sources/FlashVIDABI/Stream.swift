@@ -22,8 +22,13 @@ public func flashvid_stream_create(
         } catch {
             throw Failure(error)
         }
-        let count = engine.threads
-        stream.pointee = StreamHandle.give(StreamHandle(engine, threads: count))
+        let (pool, watch) = (engine.pool, engine.watch)
+        stream.pointee = StreamHandle.give(
+            StreamHandle(
+                engine, pool: pool, watch: watch,
+                facts: Facts(
+                    configuration: configuration, tokensPerFrame: Int(tokens_per_frame), channels: Int(channels),
+                    type: type)))
     }
 }
 
@@ -88,7 +93,7 @@ public func flashvid_stream_next(
     StreamHandle.call(stream) { engine, statistics throws(Failure) in
         var lent = LentPieces()
         let given = try LentOutput(reading: output, noting: &lent)
-        let firstFrame = engine.firstFrame
+        let (firstFrame, firstRow) = (engine.firstFrame, engine.firstRow)
         let outcome: Outcome?
         do throws(FlashVIDError) {
             outcome = try engine.nextSegment(into: given.buffers(besides: lent), statistics: &statistics)
@@ -96,7 +101,7 @@ public func flashvid_stream_next(
             throw Failure(error)
         }
         guard let outcome else { throw Failure(FLASHVID_NO_SEGMENT, "no segment is closed") }
-        given.deliver(outcome, firstFrame: firstFrame)
+        given.deliver(outcome, firstFrame: firstFrame, firstRow: firstRow)
     }
 }
 
@@ -117,4 +122,67 @@ public func flashvid_stream_statistics(
     _ stream: OpaquePointer!, _ statistics: UnsafeMutablePointer<flashvid_statistics>!
 ) -> flashvid_status {
     StreamHandle.statistics(stream, statistics)
+}
+
+// MARK: - Control
+
+@c @implementation
+public func flashvid_stream_close(_ stream: OpaquePointer!) -> flashvid_status {
+    StreamHandle.destroy(stream, waiting: true)
+}
+
+@c @implementation
+public func flashvid_stream_cancel(_ stream: OpaquePointer!) -> flashvid_status {
+    StreamHandle.cancel(stream)
+}
+
+@c @implementation
+public func flashvid_stream_set_time_limit(_ stream: OpaquePointer!, _ seconds: Double) -> flashvid_status {
+    StreamHandle.setTimeLimit(stream, seconds)
+}
+
+@c @implementation
+public func flashvid_stream_set_progress(
+    _ stream: OpaquePointer!, _ progress: flashvid_progress!, _ context: UnsafeMutableRawPointer!
+) -> flashvid_status {
+    StreamHandle.setProgress(stream, progress, context)
+}
+
+// MARK: - What a handle is
+
+@c @implementation
+public func flashvid_stream_configuration(
+    _ stream: OpaquePointer!, _ configuration: UnsafeMutablePointer<flashvid_configuration>!, _ struct_size: Int
+) -> flashvid_status {
+    StreamHandle.configuration(stream, to: configuration, size: struct_size)
+}
+
+@c @implementation
+public func flashvid_stream_output_token_count(
+    _ stream: OpaquePointer!, _ frames: Int64, _ count: UnsafeMutablePointer<Int64>!,
+    _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    give(count, "count", message, message_capacity) { _ throws(Failure) in
+        let facts = try StreamHandle.at(stream).facts
+        return try translating { () throws(FlashVIDError) in
+            Int64(
+                try facts.configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: facts.tokensPerFrame))
+        }
+    }
+}
+
+@c @implementation
+public func flashvid_stream_workspace_bytes(
+    _ stream: OpaquePointer!, _ bytes: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
+    _ message_capacity: Int
+) -> flashvid_status {
+    give(bytes, "bytes", message, message_capacity) { _ throws(Failure) in
+        let handle = try StreamHandle.at(stream)
+        return try translating { () throws(FlashVIDError) in
+            Int64(
+                try VideoStream.workspaceBytes(
+                    tokensPerFrame: handle.facts.tokensPerFrame, channels: handle.facts.channels, of: handle.facts.type,
+                    handle.facts.configuration, handle.pool))
+        }
+    }
 }

@@ -93,11 +93,12 @@ struct LentOutput {
     }
 
     /// Sets the fields that a call gives, as far as the caller's struct has them.
-    func deliver(_ outcome: Outcome, firstFrame: Int) {
+    func deliver(_ outcome: Outcome, firstFrame: Int, firstRow: Int) {
         var result = output
         result.row_count = Int64(outcome.rows)
         result.segment_count = Int64(outcome.segments)
         result.first_frame = Int64(firstFrame)
+        result.first_row = Int64(firstRow)
         result.write(to: pointer, size: output.struct_size)
     }
 }

@@ -1,6 +1,6 @@
 /*
- * Callers of other versions. Compiled three times: against the header as it is, against one whose structs lack their last
- * fields (OLDER), and against one whose structs have more of them (NEWER).
+ * Callers of other versions. Compiled against the header as it is, against one whose structs lack their last fields (OLDER),
+ * against one whose structs have more of them (NEWER), and against those of the releases before, in older/.
  */
 #include "random.h"
 #include "support.h"
@@ -137,7 +137,7 @@ static uint64_t prompts(void) {
 static uint64_t plans(const flashvid_configuration *configuration) {
     int64_t frames = 0, text = 64;
     double work = 0;
-    GUARDED(flashvid_context, context);
+    GUARDED(flashvid_context_budget, context);
     GUARDED(flashvid_host_model, host);
     GUARDED(flashvid_plan_row, row);
     FILL(context);
@@ -164,6 +164,70 @@ static uint64_t plans(const flashvid_configuration *configuration) {
     return (uint64_t)frames ^ sum(&work, sizeof work) ^ sum(&row.value.tokens_per_frame, 16);
 }
 
+/* The structs of the library that runs are those of the header, as far as the header knows them. */
+static void structs(void) {
+    static const char *const renamed[][2] = {{"key_stride", "key_token_stride"}, {"flashvid_context", "flashvid_context_budget"}};
+    static const struct {
+        const char *name;
+        size_t offset, size;
+    } known[] = {
+#include "layouts.h"
+    };
+    const char *structure = NULL;
+    int64_t index = -1;
+    size_t entry, word;
+    for (entry = 0; entry < sizeof known / sizeof *known; entry += 1) {
+        const char *name = known[entry].name, *found = NULL;
+        size_t offset = 0, size = 0;
+        flashvid_status status;
+        for (word = 0; word < 2; word += 1)
+            if (strcmp(name, renamed[word][0]) == 0 && FLASHVID_VERSION < 2000) name = renamed[word][1];
+        if (strncmp(name, "flashvid_", 9) == 0) {
+            structure = name;
+            index = -1;
+        }
+        status = flashvid_struct_field(structure, index, &found, &offset, &size);
+#ifdef NEWER
+        if (index >= 0 && strcmp(name, "added_later") == 0) {
+            EXPECT(status == FLASHVID_OUT_OF_RANGE, "%s has %s", structure, name);
+            continue;
+        }
+#endif
+        EXPECT(status == FLASHVID_OK && strcmp(found, name) == 0, "%s: %s for %s", structure, found, name);
+        if (index >= 0)
+            EXPECT(offset == known[entry].offset && size == known[entry].size, "%s: %s at %d of %d", structure, name, (int)offset, (int)size);
+#if defined OLDER || FLASHVID_VERSION < 2000
+        else
+            EXPECT(offset == 0 && size >= known[entry].size, "%s of %d", structure, (int)size);
+#elif defined NEWER
+        else
+            EXPECT(offset == 0 && size + 8 == known[entry].size, "%s of %d", structure, (int)size);
+#else
+        else
+            EXPECT(offset == 0 && size == known[entry].size, "%s of %d", structure, (int)size);
+        /* Nothing behind the last field that the header knows. */
+        if (entry + 1 == sizeof known / sizeof *known || strncmp(known[entry + 1].name, "flashvid_", 9) == 0)
+            EXPECT(flashvid_struct_field(structure, index + 1, &found, NULL, NULL) == FLASHVID_OUT_OF_RANGE, "%s", structure);
+#endif
+        index += 1;
+    }
+    {
+        const char *name = NULL;
+        size_t both = 7;
+        static const int64_t outside[] = {-2, 16, 99, INT64_MIN, INT64_MAX};
+        EXPECT(flashvid_struct_field(NULL, 0, &name, NULL, NULL) == FLASHVID_NULL_POINTER, "NULL");
+        EXPECT(flashvid_struct_field("", 0, &name, NULL, NULL) == FLASHVID_INVALID_ARGUMENT, "no name");
+        EXPECT(flashvid_struct_field("flashvid_", 0, &name, NULL, NULL) == FLASHVID_INVALID_ARGUMENT, "no name");
+        EXPECT(flashvid_struct_field("struct_size", 0, &name, NULL, NULL) == FLASHVID_INVALID_ARGUMENT, "a field");
+        EXPECT(flashvid_struct_field("flashvid_clip", 0, &name, &both, &both) == FLASHVID_OVERLAP && both == 7, "one place for two");
+        EXPECT(flashvid_struct_field("flashvid_clip", 0, &name, (size_t *)(void *)((char *)&both + 4), NULL) == FLASHVID_MISALIGNED, "odd");
+        EXPECT(flashvid_struct_field("flashvid_clip", 0, NULL, NULL, NULL) == FLASHVID_OK, "nothing wanted");
+        for (entry = 0; entry < sizeof outside / sizeof *outside; entry += 1)
+            EXPECT(flashvid_struct_field("flashvid_clip", outside[entry], &name, &both, NULL) == FLASHVID_OUT_OF_RANGE, "outside");
+        EXPECT(name == NULL && both == 7, "something was written");
+    }
+}
+
 int main(void) {
     GUARDED(flashvid_configuration, configuration);
     GUARDED(flashvid_clip, clip);
@@ -177,6 +241,7 @@ int main(void) {
     int64_t rows = 0;
     uint64_t host;
 
+    structs();
     random_frames(features, FRAMES, TOKENS * CHANNELS);
     EXPECT(flashvid_configuration_preset(
                &configuration.value, sizeof configuration.value, FLASHVID_QWEN25_VL, 0.2) == FLASHVID_OK,

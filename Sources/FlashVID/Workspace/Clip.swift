@@ -64,6 +64,12 @@ struct Clip: @unchecked Sendable {
         part(of: token, from: 0, count: channels, convertedInto: buffer)
     }
 
+    /// Copies a token as it is.
+    @inline(__always)
+    func copyToken(_ token: Int, bytesTo target: UnsafeMutableRawPointer) {
+        target.copyMemory(from: address(token), byteCount: channels &* type.size)
+    }
+
     /// Copies a token in float32.
     @inline(__always)
     func copyToken(_ token: Int, into target: UnsafeMutablePointer<Float>) {

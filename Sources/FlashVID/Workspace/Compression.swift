@@ -21,7 +21,7 @@ struct Compression: @unchecked Sendable {
     /// Error bound of a float32 cosine.
     let tolerance: Double
 
-    let progress: Progress?
+    let watch: Watch
     let tables: Tables
     let workers: UnsafeMutablePointer<Worker>
 
@@ -105,7 +105,7 @@ struct Compression: @unchecked Sendable {
 
     init(
         _ clip: Clip, _ configuration: Configuration, _ budget: Budget, _ pool: WorkerPool,
-        _ progress: Progress?, plan: inout Arena.Plan
+        _ watch: Watch, plan: inout Arena.Plan
     ) {
         var clip = clip
         clip.gatherAttention(plan: &plan)
@@ -113,7 +113,7 @@ struct Compression: @unchecked Sendable {
         self.configuration = configuration
         self.budget = budget
         self.pool = pool
-        self.progress = progress
+        self.watch = watch
         tolerance = Self.cosineTolerance(channels: clip.channels)
         let frames = clip.frames
         let tokens = frames * clip.tokensPerFrame
@@ -152,7 +152,7 @@ struct Compression: @unchecked Sendable {
             movedTokens: plan.take(Int32.self, configuration.refines ? frames : 0))
         workers = plan.take(Worker.self, pool.threads)
         for index in 0..<pool.threads {
-            let worker = Worker(index: index, clip, configuration, budget, plan: &plan)
+            let worker = Worker(clip, configuration, budget, plan: &plan)
             if plan.handsOut { workers[index] = worker }
         }
     }
@@ -194,15 +194,27 @@ struct Compression: @unchecked Sendable {
 extension Compression {
     /// Runs `body` for every task on the pool and charges its time to a stage. What it works on comes as `context`: a
     /// body without captures is handed to the threads without an allocation.
+    ///
+    /// Throws ``FlashVIDError/cancelled(by:)``; some tasks were then left out.
     func parallel<Context>(
         _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
         _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
-    ) {
-        pool.run(tasks, with: Loop(compression: self, stage: stage, context: context, body: body)) {
-            loop, index, task in
-            let worker = loop.compression.workers[index]
-            loop.compression.charge(loop.stage, worker) { loop.body(loop.context, worker, task) }
+    ) throws(FlashVIDError) {
+        let loop = Loop(compression: self, stage: stage, context: context, body: body)
+        pool.run(tasks, with: loop) { loop, index, task in
+            guard !loop.compression.watch.isOver else { return }
+            loop.run(task, index)
         }
+        try watch.check()
+    }
+
+    /// The same for what is not to be ended early, since the caller's memory is being written.
+    func parallelToTheEnd<Context>(
+        _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
+        _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
+    ) {
+        let loop = Loop(compression: self, stage: stage, context: context, body: body)
+        pool.run(tasks, with: loop) { loop, index, task in loop.run(task, index) }
     }
 
     private struct Loop<Context> {
@@ -210,6 +222,11 @@ extension Compression {
         let stage: CompressedVideo.Stage
         let context: Context
         let body: (Context, Worker, Int) -> Void
+
+        func run(_ task: Int, _ index: Int) {
+            let worker = compression.workers[index]
+            compression.charge(stage, worker) { body(context, worker, task) }
+        }
     }
 
     func charge(_ stage: CompressedVideo.Stage, _ worker: Worker, _ body: () -> Void) {

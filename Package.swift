@@ -29,9 +29,11 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]
         ),
-        .target(name: "FlashVID", dependencies: ["CBLASShim"], swiftSettings: settings),
+        .target(name: "CFlashVIDProcess", dependencies: ["CBLASShim"]),
+        .target(name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDProcess"], swiftSettings: settings),
         .target(name: "CFlashVID"),
-        .target(name: "FlashVIDABI", dependencies: ["CFlashVID", "FlashVID"], swiftSettings: settings),
+        .target(
+            name: "FlashVIDABI", dependencies: ["CFlashVID", "CFlashVIDProcess", "FlashVID"], swiftSettings: settings),
         .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
         .target(
             name: "ToolSupport",

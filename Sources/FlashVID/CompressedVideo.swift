@@ -42,7 +42,7 @@ public struct CompressedVideo: Sendable {
 
 extension CompressedVideo {
     /// The stages of the algorithm, in order.
-    public enum Stage: Int, Sendable, CaseIterable {
+    public enum Stage: Int, Sendable, CaseIterable, BitwiseCopyable {
         case segmentation
         case selection
         case trees

@@ -39,8 +39,8 @@ public struct Compressor: ~Copyable {
         try configuration.validate()
         let count = threads ?? min(WorkerPool.availableCores, Self.maximumThreads)
         guard count >= 1, count <= Self.maximumThreads else { throw .invalidThreadCount(count) }
+        pool = try WorkerPool(threads: count, multiplying: true)
         self.configuration = configuration
-        pool = WorkerPool(threads: count)
     }
 
     /// Compresses a clip.
@@ -120,16 +120,18 @@ public struct Compressor: ~Copyable {
             throw .sizeOverflow("a video of \(firstFrame) frames")
         }
         watch.expect(Compression.Work.total(clip.shape, configuration))
-        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
-        let capacity = try configuration.outputTokenCount(
-            frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
-        let (compression, rows) = try arena.layOut { plan in
-            let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
-            return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))
-        }
-        try compression.run { segments throws(FlashVIDError) in
-            try compression.makeRows(segments: segments, into: rows)
-            compression.deliver(rows, segments: segments, firstFrame: firstFrame, to: &video)
+        try Guest.run { () throws(FlashVIDError) in
+            let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+            let capacity = try configuration.outputTokenCount(
+                frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
+            let (compression, rows) = try arena.layOut { plan in
+                let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
+                return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))
+            }
+            try compression.run { segments throws(FlashVIDError) in
+                try compression.makeRows(segments: segments, into: rows)
+                compression.deliver(rows, segments: segments, firstFrame: firstFrame, to: &video)
+            }
         }
         video.statistics.seconds = Compression.now - start
         watch.finish()
@@ -216,14 +218,6 @@ extension Compression {
     fileprivate func run(
         _ write: (_ segments: Int) throws(FlashVIDError) -> Void
     ) throws(FlashVIDError) {
-        var failure: FlashVIDError?
-        BLAS.withSingleThreadedProducts {
-            do throws(FlashVIDError) {
-                try write(try decide())
-            } catch {
-                failure = error
-            }
-        }
-        if let failure { throw failure }
+        try BLAS.withSingleThreadedProducts { () throws(FlashVIDError) in try write(try decide()) }
     }
 }

@@ -1,9 +1,9 @@
 /// What to keep of a video and how to choose it. The defaults are the paper's (arXiv 2602.08024).
 ///
 /// Values are checked when a ``Compressor`` is made, or by ``validate()``.
-public struct Configuration: Sendable, Hashable {
+public struct Configuration: Sendable, Hashable, BitwiseCopyable {
     /// How the telling tokens of a frame are found (ADTS; paper, section 3.2).
-    public enum Selection: String, Sendable, CaseIterable, Codable {
+    public enum Selection: String, Sendable, CaseIterable, BitwiseCopyable, Codable {
         /// The tokens of largest attention.
         case attention
         /// Max-min diversity over cosine distances.
@@ -15,7 +15,7 @@ public struct Configuration: Sendable, Hashable {
     }
 
     /// What a tree's root becomes.
-    public enum Aggregation: String, Sendable, CaseIterable, Codable {
+    public enum Aggregation: String, Sendable, CaseIterable, BitwiseCopyable, Codable {
         /// The mean of all tokens of the tree.
         case mean
         /// The maximum of each channel over all tokens of the tree.
@@ -23,7 +23,7 @@ public struct Configuration: Sendable, Hashable {
     }
 
     /// Which source token's place a contextual row takes.
-    public enum Placement: String, Sendable, CaseIterable, Codable {
+    public enum Placement: String, Sendable, CaseIterable, BitwiseCopyable, Codable {
         /// The centre of its cluster.
         case centre
         /// The member nearest to the row's final value.
@@ -31,7 +31,7 @@ public struct Configuration: Sendable, Hashable {
     }
 
     /// Whose reading of the method is computed.
-    public enum Semantics: String, Sendable, CaseIterable {
+    public enum Semantics: String, Sendable, CaseIterable, BitwiseCopyable {
         /// The definition: exact budgets, every source token accounted for.
         case definition
         /// The authors' released program, defects included, to compare with published figures: a root's sum is
@@ -137,9 +137,11 @@ extension Configuration {
 extension Configuration {
     /// Throws ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for the first field outside its range.
     public func validate() throws(FlashVIDError) {
-        func check(_ holds: Bool, _ field: String, _ value: some Any, _ expected: String) throws(FlashVIDError) {
+        func check(_ holds: Bool, _ field: String, _ value: some CustomStringConvertible, _ expected: String)
+            throws(FlashVIDError)
+        {
             guard holds else {
-                throw .invalidConfiguration(field: field, value: "\(value)", expected: expected)
+                throw .invalidConfiguration(field: field, value: value.description, expected: expected)
             }
         }
         try check(retentionRatio > 0 && retentionRatio <= 1, "retention", retentionRatio, "a number in (0, 1]")
@@ -155,7 +157,7 @@ extension Configuration {
         guard semantics == .published else { return }
         try check(!carry, "carry", carry, "off with the published semantics")
         try check(refinementRounds == 0, "refinement rounds", refinementRounds, "0 with the published semantics")
-        try check(placement == .centre, "placement", placement, "centre with the published semantics")
+        try check(placement == .centre, "placement", placement.rawValue, "centre with the published semantics")
     }
 }
 

@@ -1,5 +1,5 @@
 /// Sizes of a clip: `frames` of `tokensPerFrame` tokens of `channels` numbers, row-major.
-public struct ClipShape: Sendable, Hashable {
+public struct ClipShape: Sendable, Hashable, BitwiseCopyable {
     public var frames: Int
     public var tokensPerFrame: Int
     public var channels: Int
@@ -12,7 +12,7 @@ public struct ClipShape: Sendable, Hashable {
 }
 
 /// The number formats in which features may come.
-public enum ScalarType: Sendable, Hashable, CaseIterable {
+public enum ScalarType: Sendable, Hashable, CaseIterable, BitwiseCopyable, CustomStringConvertible {
     case float32
     case float16
     case bfloat16
@@ -20,6 +20,14 @@ public enum ScalarType: Sendable, Hashable, CaseIterable {
     /// Bytes of one number.
     public var size: Int {
         self == .float32 ? 4 : 2
+    }
+
+    public var description: String {
+        switch self {
+        case .float32: "float32"
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
+        }
     }
 }
 

@@ -192,7 +192,7 @@ public func flashvid_scorer_workspace_bytes(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     give(bytes, "bytes", message, message_capacity) { lent throws(Failure) in
-        let pool = try ScorerHandle.at(scorer).pool
+        let pool = try ScorerHandle.alive(scorer).pool
         guard encoder != nil || decoder != nil else { throw .null("encoder and decoder") }
         // Any address does, since nothing is read.
         let nowhere = UnsafeRawPointer(bitPattern: 64)

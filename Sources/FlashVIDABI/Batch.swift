@@ -1,8 +1,16 @@
 public import CFlashVID
 import FlashVID
 
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
 /// A clip and where its result goes.
-struct LentClip {
+struct LentClip: BitwiseCopyable {
     let view: ClipView
     let output: LentOutput
     /// The two structs that say so.
@@ -23,79 +31,119 @@ struct LentClip {
     }
 }
 
-/// The clips of a batch.
-private struct Batch {
+/// The clips of a batch, in memory of its own.
+private struct Batch: ~Copyable {
     /// More clips than this are refused.
     static let most = 1 << 20
 
-    /// What became of the clips.
-    struct Outcomes: Sendable {
-        var statuses: [flashvid_status]
-        /// What was wrong with the first one at fault.
-        var failure: (place: Int, reason: Failure)?
+    /// What was wrong with the first clip at fault.
+    private struct FirstFailure: Sendable {
+        private(set) var failure: Failure?
+        private var place = Int.max
 
-        mutating func note(_ reason: Failure, of place: Int) {
-            statuses[place] = reason.status
-            if place < failure?.place ?? .max { failure = (place, reason) }
+        mutating func note(_ failure: Failure, of place: Int) {
+            guard place < self.place else { return }
+            self.place = place
+            self.failure = Failure(Int(failure.status), "clip \(place): \(failure.text)")
         }
     }
 
-    /// Those that could be read, and their places in the caller's lists.
-    private var items: [(clip: LentClip, place: Int)] = []
-    private var outcomes: Outcomes
+    private struct Item: BitwiseCopyable {
+        let clip: LentClip
+        /// In the caller's lists.
+        let place: Int
+    }
+
+    /// [count] what became of each clip.
+    let statuses: UnsafeMutablePointer<flashvid_status>
+    /// Those that could be read.
+    private let items: UnsafeMutablePointer<Item>
+    private var count = 0
+    private let first = Guarded(FirstFailure())
+
+    var failure: Failure? { first.withLock { $0.failure } }
 
     init(
         _ clips: UnsafePointer<UnsafePointer<flashvid_clip>?>?,
-        _ outputs: UnsafePointer<UnsafeMutablePointer<flashvid_output>?>?, _ count: Int, noting lent: inout LentPieces
+        _ outputs: UnsafePointer<UnsafeMutablePointer<flashvid_output>?>?, _ number: Int, noting lent: inout LentPieces
     ) throws(Failure) {
         guard let clips else { throw .null("clips") }
         guard let outputs else { throw .null("outputs") }
-        try lent.note { () throws(FlashVIDError) in try clips.extent("clips", count: count, for: .reading) }
-        try lent.note { () throws(FlashVIDError) in try outputs.extent("outputs", count: count, for: .reading) }
-        try translating { () throws(FlashVIDError) in
-            // Its own lists, and the list of their pieces of memory, which grows by doubling.
-            try Memory.check(
-                (count, MemoryLayout<(LentClip, Int)>.stride + 4), (count, 3 * 16 * MemoryLayout<Extent>.stride),
-                of: "clips")
-        }
-        outcomes = Outcomes(statuses: [flashvid_status](repeating: flashvid_status(FLASHVID_OK), count: count))
-        items.reserveCapacity(count)
-        for place in 0..<count {
-            do throws(Failure) {
-                items.append((try LentClip(clips[place], outputs[place]), place))
+        try lent.note { () throws(FlashVIDError) in try clips.extent("clips", count: number, for: .reading) }
+        try lent.note { () throws(FlashVIDError) in try outputs.extent("outputs", count: number, for: .reading) }
+        (statuses, items) = try translating { () throws(FlashVIDError) in
+            let statuses = try Memory.allocate(flashvid_status.self, number)
+            do throws(FlashVIDError) {
+                return (statuses, try Memory.allocate(Item.self, number))
             } catch {
-                outcomes.note(error, of: place)
+                free(statuses)
+                throw error
+            }
+        }
+        for place in 0..<number {
+            do throws(Failure) {
+                items[count] = Item(clip: try LentClip(clips[place], outputs[place]), place: place)
+                count += 1
+            } catch {
+                note(error, of: place)
             }
         }
     }
 
+    deinit {
+        free(statuses)
+        free(items)
+    }
+
+    private func note(_ failure: Failure, of place: Int) {
+        statuses[place] = failure.status
+        first.withLock { $0.note(failure, of: place) }
+    }
+
     /// Throws where one clip writes to what another one, or the batch as a whole, reads or writes.
     func checkApart(_ engine: borrowing Compressor, besides others: LentPieces) throws(Failure) {
-        guard
-            let (first, second) = engine.firstOverlap(
-                count: items.count, clip: { (items[$0].clip.view, items[$0].clip.buffers) }, others: others)
-        else { return }
-        guard let (own, other) = [(first, second), (second, first)].first(where: { $0.1 < 0 }) else {
-            throw Failure(
-                FLASHVID_OVERLAP, "the buffers of clips \(items[first].place) and \(items[second].place) overlap")
+        let items = items
+        let overlap: (Int, Int)?
+        do throws(FlashVIDError) {
+            overlap = try engine.firstOverlap(
+                count: count, clip: { (items[$0].clip.view, items[$0].clip.buffers) }, others: others)
+        } catch {
+            throw Failure(error)
+        }
+        guard let (one, other) = overlap else { return }
+        guard one < 0 || other < 0 else {
+            let (one, other) = (items[one].place, items[other].place)
+            throw Failure(FLASHVID_OVERLAP, "the buffers of clips \(one) and \(other) overlap")
         }
         // Two lists that overlap were found before.
-        throw Failure(.overlap("clip \(items[max(0, own)].place)", "\(others[-1 - other].name)"))
+        throw Failure(
+            .overlap("clip \(items[max(one, other)].place)", "\(others[-1 - min(one, other)].name)"))
     }
 
     /// Compresses the clips.
-    func run(on engine: inout Compressor, _ statistics: inout CompressedVideo.Statistics) -> Outcomes {
-        let outcomes = Guarded(self.outcomes)
-        engine.compressBatch(
-            items.count, clip: { (items[$0].clip.view, items[$0].clip.buffers) },
-            report: { index, result in
-                switch result {
-                case .success(let outcome): items[index].clip.output.deliver(outcome, firstFrame: 0, firstRow: 0)
-                case .failure(let error): outcomes.withLock { $0.note(Failure(error), of: items[index].place) }
-                }
-            },
-            statistics: &statistics)
-        return outcomes.withLock { $0 }
+    func run(on engine: inout Compressor, _ statistics: inout CompressedVideo.Statistics) throws(Failure) {
+        // Sound: each clip is reported once, and no two of them have a place in common.
+        nonisolated(unsafe) let (items, statuses) = (items, statuses)
+        let first = first
+        do throws(FlashVIDError) {
+            try engine.compressBatch(
+                count, clip: { (items[$0].clip.view, items[$0].clip.buffers) },
+                report: { index, attempt in
+                    let item = items[index]
+                    switch attempt {
+                    case .succeeded(let outcome):
+                        item.clip.output.deliver(outcome, firstFrame: 0, firstRow: 0)
+                        statuses[item.place] = flashvid_status(FLASHVID_OK)
+                    case .failed(let error):
+                        let failure = Failure(error)
+                        statuses[item.place] = failure.status
+                        first.withLock { $0.note(failure, of: item.place) }
+                    }
+                },
+                statistics: &statistics)
+        } catch {
+            throw Failure(error)
+        }
     }
 }
 
@@ -118,18 +166,23 @@ public func flashvid_compressor_compress_batch(
                 try UnsafePointer(statuses).extent(Message.statuses, count: count, for: .writing)
             }
         }
+        func refuse(_ error: Failure) -> Failure {
+            if !error.isMute { statuses?.update(repeating: flashvid_status(FLASHVID_NOT_TRIED), count: count) }
+            return error
+        }
         let batch: Batch
         do throws(Failure) {
             batch = try Batch(clips, outputs, count, noting: &lent)
-            try batch.checkApart(engine, besides: lent)
         } catch {
-            if !error.isMute { statuses?.update(repeating: flashvid_status(FLASHVID_NOT_TRIED), count: count) }
-            throw error
+            throw refuse(error)
         }
-        let outcomes = batch.run(on: &engine, &statistics)
-        for place in 0..<count { statuses?[place] = outcomes.statuses[place] }
-        if let (place, reason) = outcomes.failure {
-            throw Failure(Int(reason.status), "clip \(place): \(reason.text)")
+        do throws(Failure) {
+            try batch.checkApart(engine, besides: lent)
+            try batch.run(on: &engine, &statistics)
+        } catch {
+            throw refuse(error)
         }
+        statuses?.update(from: batch.statuses, count: count)
+        if let failure = batch.failure { throw failure }
     }
 }

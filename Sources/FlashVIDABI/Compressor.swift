@@ -105,7 +105,7 @@ public func flashvid_compressor_output_token_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     give(count, "count", message, message_capacity) { _ throws(Failure) in
-        let configuration = try CompressorHandle.at(compressor).facts.configuration
+        let configuration = try CompressorHandle.alive(compressor).facts.configuration
         return try translating { () throws(FlashVIDError) in
             Int64(try configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: Int(tokens_per_frame)))
         }
@@ -119,7 +119,7 @@ public func flashvid_compressor_workspace_bytes(
     _ message_capacity: Int
 ) -> flashvid_status {
     give(bytes, "bytes", message, message_capacity) { _ throws(Failure) in
-        let handle = try CompressorHandle.at(compressor)
+        let handle = try CompressorHandle.alive(compressor)
         let type = try ScalarType(type, of: "features")
         return try translating { () throws(FlashVIDError) in
             Int64(

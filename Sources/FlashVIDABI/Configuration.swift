@@ -41,8 +41,8 @@ extension flashvid_configuration {
 
     /// The engine's configuration, checked.
     func checked() throws(Failure) -> Configuration {
-        func refuse(_ field: String, _ value: some Any, _ expected: String) -> Failure {
-            Failure(.invalidConfiguration(field: field, value: "\(value)", expected: expected))
+        func refuse(_ field: String, _ value: some CustomStringConvertible, _ expected: String) -> Failure {
+            Failure(.invalidConfiguration(field: field, value: value.description, expected: expected))
         }
         func flag(_ field: String, _ value: Int32) throws(Failure) -> Bool {
             guard value == 0 || value == 1 else { throw refuse(field, value, "0 or 1") }

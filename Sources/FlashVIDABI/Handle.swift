@@ -1,4 +1,5 @@
 import CFlashVID
+internal import CFlashVIDProcess
 import FlashVID
 
 /// What an engine was made with, to be asked while it works.
@@ -26,6 +27,8 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
     /// Seconds that a call may take, and who is told of its progress.
     var limit: Double?
     var progress: ((Double) -> Bool)?
+    /// The process that the engine's threads live in.
+    private let generation = flashvid_process_generation()
     private var engine: Engine
     /// Of the call under way.
     private var statistics = CompressedVideo.Statistics()
@@ -41,11 +44,18 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
 
     var threads: Int { pool.threads }
 
+    /// Whether this is a child's copy: its threads, and whoever was using it, are in the process that forked.
+    var isInherited: Bool { generation != flashvid_process_generation() }
+
     /// Runs a call with the engine. A failure's text is kept.
     func call(
         _ body: (inout Engine, inout CompressedVideo.Statistics) throws(Failure) -> Void
     ) -> flashvid_status {
-        guard gate.enter({ watch.begin(limit: limit, report: progress) }) else { return flashvid_status(FLASHVID_BUSY) }
+        guard !isInherited else { return Failure.inherited.status }
+        guard gate.enter() else { return flashvid_status(FLASHVID_BUSY) }
+        watch.begin(limit: limit, report: progress)
+        // Whoever closes the handle may have been too early to end this call.
+        if gate.isClosed { watch.cancel() }
         defer {
             watch.end()
             gate.leave()
@@ -63,14 +73,19 @@ final class Handle<Engine: ~Copyable>: @unchecked Sendable {
         }
     }
 
-    /// Takes the handle for good; where a call has it, ends and awaits that call or answers false.
+    /// Takes the handle for good. Where a call has it, that call is ended and awaited, or else the answer is false.
     func retire(waiting: Bool) -> Bool {
-        waiting ? gate.close(cancelling: watch.cancel) : gate.enter()
+        // What was in use when the process forked is left as it is: half changed, perhaps.
+        waiting && !isInherited ? gate.close(cancelling: watch.cancel) : gate.enter()
     }
 
-    func lastError() -> String { notes.withLock { $0.error } }
+    /// The lock of a child's copy may be held for ever by a thread that is not there.
+    func lastError() -> String { isInherited ? Failure.inherited.text : notes.withLock { $0.error } }
 
-    func lastStatistics() -> flashvid_statistics { notes.withLock { $0.statistics } }
+    func lastStatistics() throws(Failure) -> flashvid_statistics {
+        guard !isInherited else { throw .inherited }
+        return notes.withLock { $0.statistics }
+    }
 }
 
 extension Handle where Engine: ~Copyable {
@@ -88,60 +103,81 @@ extension Handle where Engine: ~Copyable {
     /// Takes it back. A call that is under way is ended and awaited, or is the reason to leave the handle.
     static func destroy(_ pointer: OpaquePointer?, waiting: Bool = false) -> flashvid_status {
         guard let pointer else { return flashvid_status(FLASHVID_OK) }
-        let handle = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))
-        guard handle.takeUnretainedValue().retire(waiting: waiting) else { return flashvid_status(FLASHVID_BUSY) }
-        handle.release()
-        return flashvid_status(FLASHVID_OK)
+        return asGuest {
+            let reference = Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))
+            let (isInherited, isMine) = reference._withUnsafeGuaranteedRef {
+                ($0.isInherited, $0.retire(waiting: waiting))
+            }
+            if isMine { reference.release() }
+            return flashvid_status(isMine || isInherited ? FLASHVID_OK : FLASHVID_BUSY)
+        }
     }
 
     static func call(
         _ pointer: OpaquePointer?,
         _ body: (inout Engine, inout CompressedVideo.Statistics) throws(Failure) -> Void
     ) -> flashvid_status {
-        do throws(Failure) { return try at(pointer).call(body) } catch { return error.status }
+        asGuest {
+            do throws(Failure) { return try at(pointer).call(body) } catch { return error.status }
+        }
     }
 
     static func configuration(
         _ pointer: OpaquePointer?, to configuration: UnsafeMutablePointer<flashvid_configuration>?, size: Int
     ) -> flashvid_status {
         do throws(Failure) {
-            return write(try at(pointer).facts.configuration, to: configuration, size: size)
+            return write(try alive(pointer).facts.configuration, to: configuration, size: size)
         } catch {
             return error.status
         }
     }
 
+    /// A handle that is no child's copy.
+    static func alive(_ pointer: OpaquePointer?) throws(Failure) -> Handle {
+        let handle = try at(pointer)
+        guard !handle.isInherited else { throw .inherited }
+        return handle
+    }
+
     // MARK: Control
 
+    /// From anywhere, a signal handler included: this neither waits nor allocates, nor is it a call.
     static func cancel(_ pointer: OpaquePointer?) -> flashvid_status {
-        do throws(Failure) { try at(pointer).watch.cancel() } catch { return error.status }
-        return flashvid_status(FLASHVID_OK)
+        guard let pointer else { return flashvid_status(FLASHVID_NULL_POINTER) }
+        return Unmanaged<Handle>.fromOpaque(UnsafeRawPointer(pointer))._withUnsafeGuaranteedRef { handle in
+            guard !handle.isInherited else { return flashvid_status(FLASHVID_FORKED) }
+            handle.watch.cancel()
+            return flashvid_status(FLASHVID_OK)
+        }
     }
 
     static func setTimeLimit(_ pointer: OpaquePointer?, _ seconds: Double) -> flashvid_status {
-        do throws(Failure) {
-            let handle = try at(pointer)
-            return handle.call { _, _ throws(Failure) in
-                guard seconds >= 0 else {
-                    throw Failure(FLASHVID_INVALID_ARGUMENT, "a time limit of \(seconds) seconds; expected at least 0")
-                }
-                handle.limit = seconds > 0 ? seconds : nil
+        set(pointer) { handle throws(Failure) in
+            guard seconds >= 0 else {
+                throw Failure(FLASHVID_INVALID_ARGUMENT, "a time limit of \(seconds) seconds; expected at least 0")
             }
-        } catch {
-            return error.status
+            handle.limit = seconds > 0 ? seconds : nil
         }
     }
 
     static func setProgress(
         _ pointer: OpaquePointer?, _ progress: flashvid_progress?, _ context: UnsafeMutableRawPointer?
     ) -> flashvid_status {
-        do throws(Failure) {
-            let handle = try at(pointer)
-            return handle.call { _, _ throws(Failure) in
-                handle.progress = progress.map { progress in { share in progress(share, context) == 0 } }
+        set(pointer) { handle throws(Failure) in
+            handle.progress = progress.map { progress in { share in progress(share, context) == 0 } }
+        }
+    }
+
+    private static func set(
+        _ pointer: OpaquePointer?, _ body: (Handle) throws(Failure) -> Void
+    ) -> flashvid_status {
+        asGuest {
+            do throws(Failure) {
+                let handle = try at(pointer)
+                return handle.call { _, _ throws(Failure) in try body(handle) }
+            } catch {
+                return error.status
             }
-        } catch {
-            return error.status
         }
     }
 

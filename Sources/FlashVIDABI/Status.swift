@@ -1,4 +1,5 @@
 import CFlashVID
+internal import CFlashVIDProcess
 import FlashVID
 
 /// What a C function returns besides its results: a status, and the text that goes with it.
@@ -43,6 +44,11 @@ struct Failure: Error {
             let rooms = ["\(Message.name)", "\(Message.statuses)"]
             isMute = rooms.contains(first) || rooms.contains(second)
         }
+    }
+
+    /// A handle of the process that forked this one.
+    static var inherited: Failure {
+        Failure(FLASHVID_FORKED, "the handle belongs to the process that forked this one")
     }
 
     static func null(_ name: StaticString) -> Failure {
@@ -95,22 +101,34 @@ struct Message {
     }
 }
 
+/// Runs a call: whatever state the thread is in, the results are the same, and it is left in that state.
+@inline(never)
+func asGuest(_ call: () -> flashvid_status) -> flashvid_status {
+    flashvid_process_prepare(rehearse)
+    var guest = flashvid_guest()
+    flashvid_guest_enter(&guest)
+    defer { flashvid_guest_leave(&guest) }
+    return call()
+}
+
 /// Runs a function without a handle: its failure becomes a status and a text. `lent` is what the caller lends to it, to begin
 /// with the room for the text.
 func report(
     _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int,
     _ body: (_ lent: inout LentPieces) throws(Failure) -> Void
 ) -> flashvid_status {
-    let message = Message(buffer: message, capacity: capacity)
-    do throws(Failure) {
-        var lent = LentPieces()
-        try lent.note(message.extent)
-        try body(&lent)
-        message.write("")
-        return flashvid_status(FLASHVID_OK)
-    } catch {
-        if !error.isMute { message.write(error.text) }
-        return error.status
+    asGuest {
+        let message = Message(buffer: message, capacity: capacity)
+        do throws(Failure) {
+            var lent = LentPieces()
+            try lent.note(message.extent)
+            try body(&lent)
+            message.write("")
+            return flashvid_status(FLASHVID_OK)
+        } catch {
+            if !error.isMute { message.write(error.text) }
+            return error.status
+        }
     }
 }
 

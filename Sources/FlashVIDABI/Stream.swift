@@ -163,7 +163,7 @@ public func flashvid_stream_output_token_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     give(count, "count", message, message_capacity) { _ throws(Failure) in
-        let facts = try StreamHandle.at(stream).facts
+        let facts = try StreamHandle.alive(stream).facts
         return try translating { () throws(FlashVIDError) in
             Int64(
                 try facts.configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: facts.tokensPerFrame))
@@ -177,7 +177,7 @@ public func flashvid_stream_workspace_bytes(
     _ message_capacity: Int
 ) -> flashvid_status {
     give(bytes, "bytes", message, message_capacity) { _ throws(Failure) in
-        let handle = try StreamHandle.at(stream)
+        let handle = try StreamHandle.alive(stream)
         return try translating { () throws(FlashVIDError) in
             Int64(
                 try VideoStream.workspaceBytes(

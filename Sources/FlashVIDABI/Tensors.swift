@@ -56,7 +56,7 @@ extension ClipView {
 }
 
 /// The caller's struct for a result.
-struct LentOutput {
+struct LentOutput: BitwiseCopyable {
     private let pointer: UnsafeMutablePointer<flashvid_output>
     private let output: flashvid_output
     private let tokenType: ScalarType

@@ -1,4 +1,5 @@
 public import CFlashVID
+internal import CFlashVIDProcess
 
 /// A constant string as C wants it; it lives as long as the process.
 func constant(_ text: StaticString) -> UnsafePointer<CChar> {
@@ -6,7 +7,7 @@ func constant(_ text: StaticString) -> UnsafePointer<CChar> {
 }
 
 /// The header's version string, in memory that stays. Written once and only read.
-nonisolated(unsafe) private let versionString: UnsafePointer<CChar> = {
+nonisolated(unsafe) let versionString: UnsafePointer<CChar> = {
     let text = FLASHVID_VERSION_STRING.utf8CString
     let copy = UnsafeMutablePointer<CChar>.allocate(capacity: text.count)
     for (index, byte) in text.enumerated() { copy[index] = byte }
@@ -20,7 +21,10 @@ public func flashvid_version() -> Int32 {
 }
 
 @c @implementation
-public func flashvid_version_string() -> UnsafePointer<CChar>! { versionString }
+public func flashvid_version_string() -> UnsafePointer<CChar>! {
+    flashvid_process_prepare(rehearse)
+    return versionString
+}
 
 @c @implementation
 public func flashvid_status_name(_ status: flashvid_status) -> UnsafePointer<CChar>! {
@@ -50,6 +54,7 @@ public func flashvid_status_name(_ status: flashvid_status) -> UnsafePointer<CCh
         case Int(FLASHVID_OUT_OF_RANGE): "FLASHVID_OUT_OF_RANGE"
         case Int(FLASHVID_INVALID_ORDER): "FLASHVID_INVALID_ORDER"
         case Int(FLASHVID_IMPOSSIBLE): "FLASHVID_IMPOSSIBLE"
+        case Int(FLASHVID_FORKED): "FLASHVID_FORKED"
         case Int(FLASHVID_CANCELLED): "FLASHVID_CANCELLED"
         default: "FLASHVID_UNKNOWN"
         }

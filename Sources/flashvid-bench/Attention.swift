@@ -76,7 +76,8 @@ extension Bench {
     func attentionInput(_ shape: AttentionShape) throws -> AttentionInput {
         if let path = input.input { return try AttentionInput(contentsOf: path, shape) }
         return try AttentionInput(
-            shape, seed: input.seed, as: scalarType, pool: WorkerPool(threads: WorkerPool.availableCores))
+            shape, seed: input.seed, as: scalarType,
+            pool: try WorkerPool(threads: WorkerPool.availableCores, multiplying: true))
     }
 
     private func write(_ shape: AttentionShape, to path: String) throws {

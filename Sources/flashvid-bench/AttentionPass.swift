@@ -14,7 +14,7 @@ final class AttentionPass {
     init(_ input: AttentionInput, threads: Int) throws {
         self.input = input
         scorer = try AttentionScorer(threads: threads)
-        pool = WorkerPool(threads: threads)
+        pool = try WorkerPool(threads: threads, multiplying: true)
         scores = .allocate(capacity: input.shape.frames * input.shape.tokens)
     }
 

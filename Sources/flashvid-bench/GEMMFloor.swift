@@ -9,9 +9,9 @@ final class GEMMFloor {
     /// [N, N] for every thread.
     private let results: [UnsafeMutablePointer<Float>]
 
-    init(_ products: FloorProducts, threads: Int) {
+    init(_ products: FloorProducts, threads: Int) throws(FlashVIDError) {
         self.products = products
-        pool = WorkerPool(threads: threads)
+        pool = try WorkerPool(threads: threads, multiplying: true)
         let tokens = products.shape.tokensPerFrame
         results = (0..<threads).map { _ in .allocate(capacity: tokens * tokens) }
     }
@@ -69,9 +69,9 @@ final class GEMMFloor {
 }
 
 /// The machine's SGEMM peak in flop/s: the best of some large square products, one on each thread at a time.
-func measuredPeak(threads: Int) -> Double {
+func measuredPeak(threads: Int) throws(FlashVIDError) -> Double {
     let side = 1024
-    let pool = WorkerPool(threads: threads)
+    let pool = try WorkerPool(threads: threads, multiplying: true)
     let inputs = (0..<threads).map { _ in UnsafeMutablePointer<Float>.allocate(capacity: side * side) }
     let outputs = (0..<threads).map { _ in UnsafeMutablePointer<Float>.allocate(capacity: side * side) }
     defer {

@@ -35,8 +35,8 @@ final class Lane {
     }
 
     /// Counts the floor's products in the last result.
-    func prepareFloor() {
-        floor = GEMMFloor(FloorProducts(of: video, compressor.configuration), threads: threads)
+    func prepareFloor() throws(FlashVIDError) {
+        floor = try GEMMFloor(FloorProducts(of: video, compressor.configuration), threads: threads)
     }
 
     func runFloor() {
@@ -62,7 +62,7 @@ struct Flight {
         lanes = try zip(clips, Lane.share(threads: threads, among: clips.count)).map {
             try Lane($0, configuration, threads: $1)
         }
-        pool = WorkerPool(threads: min(threads, clips.count))
+        pool = try WorkerPool(threads: min(threads, clips.count), multiplying: true)
     }
 
     /// Compresses every clip once; the time until the last one is done.

@@ -32,7 +32,7 @@ struct Measurement {
     /// Engine and floor alternate, so that what disturbs the machine disturbs both.
     init(of flight: Flight, _ repetitions: Repetitions) throws {
         extraBytes = try ResidentMemory.peak { _ = try flight.compress() }
-        for lane in flight.lanes { lane.prepareFloor() }
+        for lane in flight.lanes { try lane.prepareFloor() }
         for run in 0..<repetitions.warmup {
             _ = flight.runFloor()
             if run > 0 { _ = try flight.compress() }

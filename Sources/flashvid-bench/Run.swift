@@ -59,7 +59,7 @@ extension Bench {
             seed: input.input == nil ? input.seed : nil)
         var peaks: [Int: Double] = [:]
         for count in threads {
-            let peak = measuredPeak(threads: count)
+            let peak = try measuredPeak(threads: count)
             peaks[count] = peak
             machine.peakGflops["\(count)"] = (peak * 1e-8).rounded() / 10
         }
@@ -93,7 +93,7 @@ extension Bench {
         guard let shape = subject.shape else { return try BenchClip(contentsOf: input.input ?? "") }
         return try BenchClip(
             SyntheticClip(shape: shape, seed: input.seed), as: scalarType,
-            pool: WorkerPool(threads: WorkerPool.availableCores))
+            pool: try WorkerPool(threads: WorkerPool.availableCores, multiplying: true))
     }
 
     /// Of what is generated.

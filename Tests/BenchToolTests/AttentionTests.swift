@@ -11,7 +11,7 @@ import ToolSupport
     private func input(
         seed: UInt64 = 1, as type: ScalarType = .float32, threads: Int = 2
     ) throws -> AttentionInput {
-        try AttentionInput(Self.shape, seed: seed, as: type, pool: WorkerPool(threads: threads))
+        try AttentionInput(Self.shape, seed: seed, as: type, pool: try WorkerPool(threads: threads, multiplying: true))
     }
 
     private func withFile(_ body: (String) throws -> Void) rethrows {
@@ -82,7 +82,7 @@ import ToolSupport
         try withFile { path in
             let clip = try BenchClip(
                 SyntheticClip(shape: ClipShape(frames: 1, tokensPerFrame: 2, channels: 3), seed: 1), as: .float32,
-                pool: WorkerPool(threads: 1))
+                pool: try WorkerPool(threads: 1, multiplying: true))
             try clip.write(to: path, metadata: [:])
             let failure = #expect(throws: (any Error).self) { try AttentionInput(contentsOf: path, Self.shape) }
             #expect(failure.map { Failure($0).exitCode } == 2)
@@ -93,11 +93,12 @@ import ToolSupport
     @Test func refusesWhatDoesNotFit() {
         let shape = AttentionShape(frames: .max, heads: 2, tokens: 1, width: 1)
         #expect(throws: (any Error).self) {
-            try AttentionInput(shape, seed: 1, as: .float32, pool: WorkerPool(threads: 1))
+            try AttentionInput(shape, seed: 1, as: .float32, pool: try WorkerPool(threads: 1, multiplying: true))
         }
         #expect(throws: Failure.self) {
             let long = AttentionShape(frames: 1, heads: 1, tokens: 2_000_000, width: 1)
-            let input = try AttentionInput(long, seed: 1, as: .float32, pool: WorkerPool(threads: 2))
+            let input = try AttentionInput(
+                long, seed: 1, as: .float32, pool: try WorkerPool(threads: 2, multiplying: true))
             try AttentionPass(input, threads: 2).prepareFloor()
         }
     }

@@ -9,7 +9,9 @@ import Testing
     private static let shape = ClipShape(frames: 16, tokensPerFrame: 10, channels: 24)
 
     private func clip(seed: UInt64 = 1, as type: ScalarType = .float32, threads: Int = 2) throws -> BenchClip {
-        try BenchClip(SyntheticClip(shape: Self.shape, seed: seed), as: type, pool: WorkerPool(threads: threads))
+        try BenchClip(
+            SyntheticClip(shape: Self.shape, seed: seed), as: type,
+            pool: try WorkerPool(threads: threads, multiplying: true))
     }
 
     private func frame(_ number: Int, of clip: BenchClip) -> [Float] {
@@ -75,7 +77,8 @@ import Testing
     @Test func refusesWhatDoesNotFit() {
         let shape = ClipShape(frames: .max, tokensPerFrame: 2, channels: 1)
         #expect(throws: (any Error).self) {
-            try BenchClip(SyntheticClip(shape: shape, seed: 1), as: .float32, pool: WorkerPool(threads: 1))
+            try BenchClip(
+                SyntheticClip(shape: shape, seed: 1), as: .float32, pool: try WorkerPool(threads: 1, multiplying: true))
         }
     }
 }

@@ -82,7 +82,7 @@ import Testing
     @Test func runs() throws {
         let frame = FloorProducts.Frame(unselected: 3, linked: 3, roots: 2, carried: 7, rows: 8)
         let shape = ClipShape(frames: 2, tokensPerFrame: 4, channels: 4)
-        let floor = GEMMFloor(
+        let floor = try GEMMFloor(
             FloorProducts(shape: shape, frames: [FloorProducts.Frame(unselected: 3), frame], rounds: 1), threads: 2)
         [Float](repeating: 1, count: 32).withUnsafeBufferPointer { features in
             if let base = features.baseAddress { floor.run(on: base) }

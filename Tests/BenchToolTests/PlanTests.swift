@@ -116,7 +116,8 @@ import ToolSupport
     @Test func keepsWhatIsPlanned() throws {
         let plan = try plan(frames: 2)
         let clip = try BenchClip(
-            SyntheticClip(shape: plan.shape, seed: 1), as: .float16, pool: WorkerPool(threads: 2))
+            SyntheticClip(shape: plan.shape, seed: 1), as: .float16, pool: try WorkerPool(threads: 2, multiplying: true)
+        )
         let flight = try Flight([clip], try plan.model.configuration(retentionRatio: 0.1), threads: 2)
         _ = try flight.compress()
         #expect(flight.lanes[0].video.count == plan.rows[1].visualTokens)

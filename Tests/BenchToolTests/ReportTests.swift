@@ -117,7 +117,7 @@ import ToolSupport
     @Test(arguments: [1, 3]) func measures(clips: Int) throws {
         let clip = try BenchClip(
             SyntheticClip(shape: ClipShape(frames: 9, tokensPerFrame: 16, channels: 32), seed: 1), as: .float32,
-            pool: WorkerPool(threads: 1))
+            pool: try WorkerPool(threads: 1, multiplying: true))
         let flight = try Flight(
             (0..<clips).map { _ in try BenchClip(copying: clip) }, Configuration(retentionRatio: 0.25), threads: 2)
         let measurement = try Measurement(of: flight, Repetitions(runs: 4, warmup: 2))

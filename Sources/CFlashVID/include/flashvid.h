@@ -130,6 +130,8 @@ enum {
     FLASHVID_INVALID_ORDER = 22,
     /* A plan that cannot be met. */
     FLASHVID_IMPOSSIBLE = 23,
+    /* The handle was made before this process was forked; only its destroy and close functions take it. */
+    FLASHVID_FORKED = 24,
     /* The call was ended early: by _cancel, by its time limit or by its progress callback. */
     FLASHVID_CANCELLED = 25
 };

@@ -17,7 +17,7 @@ public struct AttentionReading: Sendable, Hashable {
 
 /// Sizes of a language model's last query, [H, E], and its keys, [G, S, E], in one layer: `heads` of the query share
 /// `keyHeads` of the keys, `heads / keyHeads` neighbours each.
-public struct GroupedAttentionShape: Sendable, Hashable {
+public struct GroupedAttentionShape: Sendable, Hashable, BitwiseCopyable {
     public var heads: Int
     public var keyHeads: Int
     /// Positions that the query attends to.
@@ -64,7 +64,7 @@ public struct AttentionScorer: ~Copyable {
     public init(threads: Int? = nil) throws(FlashVIDError) {
         let count = threads ?? min(WorkerPool.availableCores, Compressor.maximumThreads)
         guard count >= 1, count <= Compressor.maximumThreads else { throw .invalidThreadCount(count) }
-        pool = WorkerPool(threads: count)
+        pool = try WorkerPool(threads: count, multiplying: true)
     }
 
     /// Attention that each token of each frame receives: softmax(QKᵀ · scale) over all keys, averaged over heads and
@@ -227,7 +227,7 @@ public struct AttentionScorer: ~Copyable {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.frames * pass.shape.heads)
         let room = try arena.layOut { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        let broken = BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) }
+        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) } }
         if let broken { throw broken }
         watch.finish()
         scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
@@ -238,7 +238,7 @@ public struct AttentionScorer: ~Copyable {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.keyHeads)
         let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        let broken = BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) }
+        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) } }
         if let broken { throw broken }
         watch.finish()
         return UnsafePointer(room.scores)

@@ -11,7 +11,9 @@ struct EncoderAttention: @unchecked Sendable {
     let logits: Logits
     let skipped: Int
     /// Queries that count.
-    let rows: Range<Int>
+    var rows: Range<Int> { firstQuery..<queryEnd }
+    private let firstQuery: Int
+    private let queryEnd: Int
 
     var shape: AttentionShape { keys.shape }
     /// Scores of a frame.
@@ -32,7 +34,8 @@ struct EncoderAttention: @unchecked Sendable {
         self.keys = keys
         logits = try Logits(scale: reading.scale, width: keys.shape.width)
         skipped = reading.skippedTokens
-        rows = reading.query.map { $0..<$0 + 1 } ?? 0..<tokens
+        firstQuery = reading.query ?? 0
+        queryEnd = reading.query.map { $0 + 1 } ?? tokens
     }
 
     /// Memory of a call.
@@ -103,8 +106,8 @@ struct EncoderAttention: @unchecked Sendable {
         var first = 0
         while first < shape.frames {
             let frames = first..<min(first + room.waveFrames, shape.frames)
-            pool.run(frames.count * heads, with: Wave(pass: self, watch: watch, room: room, first: first)) {
-                wave, worker, task in
+            let wave = Wave(pass: self, watch: .passUnretained(watch), room: room, first: first)
+            pool.run(frames.count * heads, with: wave) { wave, worker, task in
                 guard !wave.watch.isOver else { return }
                 let (frame, head) = task.quotientAndRemainder(dividingBy: wave.pass.shape.heads)
                 wave.room.isBroken[task] = !wave.pass.addUp(
@@ -132,7 +135,7 @@ struct EncoderAttention: @unchecked Sendable {
 
     private struct Wave {
         let pass: EncoderAttention
-        let watch: Watch
+        let watch: Unmanaged<Watch>
         let room: Room
         let first: Int
     }

@@ -1,5 +1,5 @@
 /// Sizes of an encoder's queries and keys, [F, H, N, E]: `frames` of `heads` of `tokens` of `width` numbers.
-public struct AttentionShape: Sendable, Hashable {
+public struct AttentionShape: Sendable, Hashable, BitwiseCopyable {
     public var frames: Int
     public var heads: Int
     /// Tokens of a frame, [CLS] and registers included: all keys that a query attends to.

@@ -1,4 +1,5 @@
 internal import CBLASShim
+internal import CFlashVIDProcess
 
 // The one file that calls BLAS. Pointers cross here because cblas takes nothing else; each wrapper takes views whose
 // sizes were checked against 32-bit BLAS integers when the clip was accepted, so the conversions below cannot fail.
@@ -30,18 +31,22 @@ package enum BLAS {
     package static func products(_ a: MatrixView, _ b: MatrixView, into product: UnsafeMutablePointer<Float>) {
         assert(a.columns == b.columns)
         guard a.rows > 0, b.rows > 0 else { return }
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasTrans, CInt(a.rows), CInt(b.rows), CInt(a.columns),
-            1, a.base, CInt(a.stride), b.base, CInt(b.stride), 0, product, CInt(b.rows))
+        multiply {
+            cblas_sgemm(
+                CblasRowMajor, CblasNoTrans, CblasTrans, CInt(a.rows), CInt(b.rows), CInt(a.columns),
+                1, a.base, CInt(a.stride), b.base, CInt(b.stride), 0, product, CInt(b.rows))
+        }
     }
 
     /// Upper triangle (j >= i) of the Gram matrix of the rows of `a`, to `gram[i * a.rows + j]`; the rest is not written.
     /// n·(n + 1)·d flops.
     package static func gram(_ a: MatrixView, into gram: UnsafeMutablePointer<Float>) {
         guard a.rows > 0 else { return }
-        cblas_ssyrk(
-            CblasRowMajor, CblasUpper, CblasNoTrans, CInt(a.rows), CInt(a.columns),
-            1, a.base, CInt(a.stride), 0, gram, CInt(a.rows))
+        multiply {
+            cblas_ssyrk(
+                CblasRowMajor, CblasUpper, CblasNoTrans, CInt(a.rows), CInt(a.columns),
+                1, a.base, CInt(a.stride), 0, gram, CInt(a.rows))
+        }
     }
 
     /// `scale`·a·bᵀ of every row of `a` with every row of `b`, to `product[i * stride + j]`. 2·m·n·d flops.
@@ -50,9 +55,11 @@ package enum BLAS {
     ) {
         assert(a.columns == b.columns && stride >= b.rows)
         guard a.rows > 0, b.rows > 0 else { return }
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasTrans, CInt(a.rows), CInt(b.rows), CInt(a.columns),
-            scale, a.base, CInt(a.stride), b.base, CInt(b.stride), 0, product, CInt(stride))
+        multiply {
+            cblas_sgemm(
+                CblasRowMajor, CblasNoTrans, CblasTrans, CInt(a.rows), CInt(b.rows), CInt(a.columns),
+                scale, a.base, CInt(a.stride), b.base, CInt(b.stride), 0, product, CInt(stride))
+        }
     }
 
     /// Product of every row of `a` with `x`, times `scale`. 2·m·d flops.
@@ -60,9 +67,11 @@ package enum BLAS {
         _ a: MatrixView, _ x: UnsafePointer<Float>, scale: Float = 1, into product: UnsafeMutablePointer<Float>
     ) {
         guard a.rows > 0 else { return }
-        cblas_sgemv(
-            CblasRowMajor, CblasNoTrans, CInt(a.rows), CInt(a.columns), scale, a.base, CInt(a.stride), x, 1, 0,
-            product, 1)
+        multiply {
+            cblas_sgemv(
+                CblasRowMajor, CblasNoTrans, CInt(a.rows), CInt(a.columns), scale, a.base, CInt(a.stride), x, 1, 0,
+                product, 1)
+        }
     }
 
     /// Sum of the rows of `a`, each times its weight. 2·m·d flops.
@@ -70,8 +79,11 @@ package enum BLAS {
         _ a: MatrixView, weights: UnsafePointer<Float>, into sum: UnsafeMutablePointer<Float>
     ) {
         guard a.rows > 0, a.columns > 0 else { return }
-        cblas_sgemv(
-            CblasRowMajor, CblasTrans, CInt(a.rows), CInt(a.columns), 1, a.base, CInt(a.stride), weights, 1, 0, sum, 1)
+        multiply {
+            cblas_sgemv(
+                CblasRowMajor, CblasTrans, CInt(a.rows), CInt(a.columns), 1, a.base, CInt(a.stride), weights, 1, 0, sum,
+                1)
+        }
     }
 
     /// Product of two rows.
@@ -83,35 +95,25 @@ package enum BLAS {
     static let maximumSide = Int(CInt.max)
 }
 
-// MARK: - Threads
+// MARK: - The host's process
 
 extension BLAS {
-    private struct Callers: Sendable {
-        var count = 0
-        var hostThreads: CInt = 1
+    /// A product of matrices, which holds one of OpenBLAS's buffers meanwhile.
+    @inline(__always)
+    private static func multiply(_ product: () -> Void) {
+        flashvid_product_enter()
+        product()
+        flashvid_product_leave()
     }
-
-    private static let callers = Guarded(Callers())
 
     /// Runs `body` with OpenBLAS single-threaded inside. The engine runs one product a thread: faster at its sizes than
     /// one product on all threads, and its results do not depend on their number. The setting is the process's, so it
     /// is counted: the first caller in sets it, the last one out restores what the host had.
-    package static func withSingleThreadedProducts<Result>(_ body: () -> Result) -> Result {
-        callers.withLock { callers in
-            if callers.count == 0 {
-                callers.hostThreads = openblas_get_num_threads()
-                openblas_set_num_threads(1)
-            }
-            callers.count += 1
-        }
-        defer {
-            callers.withLock { callers in
-                callers.count -= 1
-                if callers.count == 0 {
-                    openblas_set_num_threads(callers.hostThreads)
-                }
-            }
-        }
-        return body()
+    package static func withSingleThreadedProducts<Result, Failure>(
+        _ body: () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        flashvid_products_begin()
+        defer { flashvid_products_end() }
+        return try body()
     }
 }

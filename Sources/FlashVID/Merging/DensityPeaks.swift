@@ -247,8 +247,8 @@ struct DensityPeaks {
     /// Marks the rows of largest score; of equal ones the first.
     private func chooseCentres() {
         // The last place lies between these; whoever reaches into that is settled, and then the last place is known.
-        let lower = limit(\.lower)
-        let upper = limit(\.upper)
+        let lower = limit { $0.lower }
+        let upper = limit { $0.upper }
         var certain = 0
         var possible = 0
         for row in 0..<count {
@@ -264,7 +264,7 @@ struct DensityPeaks {
         var last = lower
         var ties = clusters
         if possible > clusters {
-            last = limit(\.upper)
+            last = limit { $0.upper }
             for row in 0..<count where room.score[row].lower > last { ties -= 1 }
         }
         for row in 0..<count {

@@ -44,19 +44,25 @@ extension Compression {
     private func parallelRows(
         _ refinement: Refinement, _ body: @escaping (_ refinement: Refinement, _ worker: Worker, _ row: Int) -> Void
     ) throws(FlashVIDError) {
-        let loop = RowLoop(refinement: refinement, body: body)
-        try parallel(.refinement, (rowCount + RowLoop.chunk - 1) / RowLoop.chunk, loop) { loop, worker, index in
-            let end = min(loop.refinement.compression.rowCount, (index + 1) * RowLoop.chunk)
-            for row in (index * RowLoop.chunk)..<end { loop.body(loop.refinement, worker, row) }
+        try withUnsafePointer(to: RowLoop.Body(call: body)) { body throws(FlashVIDError) in
+            let loop = RowLoop(refinement: refinement, body: body)
+            try parallel(.refinement, (rowCount + RowLoop.chunk - 1) / RowLoop.chunk, loop) { loop, worker, index in
+                let end = min(loop.refinement.compression.rowCount, (index + 1) * RowLoop.chunk)
+                for row in (index * RowLoop.chunk)..<end { loop.body.pointee.call(loop.refinement, worker, row) }
+            }
         }
     }
 }
 
-/// Some rows a task. A struct and not a tuple: a tuple of a function type would wrap the function, on the heap.
+/// Some rows a task.
 private struct RowLoop {
     static let chunk = 8
     let refinement: Refinement
-    let body: (Refinement, Worker, Int) -> Void
+    let body: UnsafePointer<Body>
+
+    struct Body {
+        let call: (Refinement, Worker, Int) -> Void
+    }
 }
 
 extension Configuration {

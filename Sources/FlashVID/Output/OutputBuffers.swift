@@ -1,5 +1,5 @@
 /// Memory of the caller's for a compressed clip: lent for the duration of a call, written only if the call succeeds.
-package struct OutputBuffers {
+package struct OutputBuffers: BitwiseCopyable {
     /// [rowCapacity, D] numbers of `tokenType`.
     package var tokens: UnsafeMutableRawPointer?
     package var tokenType = ScalarType.float32
@@ -28,7 +28,7 @@ package struct OutputBuffers {
 }
 
 /// What a call gave.
-package struct Outcome: Sendable {
+package struct Outcome: Sendable, BitwiseCopyable {
     package var rows = 0
     package var segments = 0
 }

@@ -1,5 +1,5 @@
 /// Rows of a clip in the workspace. The caller gets them when all of them are there, and nothing before.
-struct OutputRows: @unchecked Sendable {
+struct OutputRows: @unchecked Sendable, BitwiseCopyable {
     // Sound: the workspace owns the memory for the duration of the call, and frames (segments, in refinement) write disjoint
     // rows.
 

@@ -1,6 +1,6 @@
 /// LLaVA's pooling, stride 2, of a frame's G x G grid of tokens (spec 10.2). Features and attention are pooled alike, before
 /// they are compressed.
-public enum GridPooling: String, Sendable, CaseIterable {
+public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
     /// To ceil(G/2), half-pixel centres, no antialiasing. LLaVA-OneVision: 27 becomes 14.
     case bilinear
     /// The mean of 2 x 2, to floor(G/2); an odd last row and column are dropped. LLaVA-Video: 27 becomes 13.
@@ -92,7 +92,7 @@ public enum GridPooling: String, Sendable, CaseIterable {
             let pass = PoolingPass(
                 view, tensor, pooling: self, frames: frames, grid: grid, channels: channels,
                 target: pooled.baseAddress!, type: .float32)
-            try pass.run(on: crew, in: &arena)
+            try Guest.run { () throws(FlashVIDError) in try pass.run(on: crew, in: &arena) }
         }
         return pooled
     }
@@ -161,13 +161,11 @@ extension GridPooling {
                 type: room.type)
         }
         guard features.base != nil || attention.base != nil else { throw .missingBuffer("pooled tokens") }
-        let passes = [
-            try pass(
-                .features, clip.features, clip.type, width: channels, clip.frameStride, clip.tokenStride, features),
-            try pass(
-                .attention, clip.attention, clip.attentionType, width: 1, clip.attentionFrameStride,
-                clip.attentionTokenStride, attention),
-        ]
+        let featurePass = try pass(
+            .features, clip.features, clip.type, width: channels, clip.frameStride, clip.tokenStride, features)
+        let attentionPass = try pass(
+            .attention, clip.attention, clip.attentionType, width: 1, clip.attentionFrameStride,
+            clip.attentionTokenStride, attention)
         _ = try others.adding([
             lent.features.extent("features"), lent.lentAttention?.extent("attention") ?? Extent(),
             extent("pooled features", features, width: channels), extent("pooled attention", attention, width: 1),
@@ -175,8 +173,10 @@ extension GridPooling {
         let crew = try WorkerPool(sharing: frames, threads: threads)
         // The first check takes all the memory that is needed, so that nothing can fail once something is written.
         var arena = Arena()
-        for pass in passes { try pass?.check(on: crew, in: &arena) }
-        for pass in passes { try pass?.run(on: crew, in: &arena) }
+        try featurePass?.check(on: crew, in: &arena)
+        try attentionPass?.check(on: crew, in: &arena)
+        try featurePass?.run(on: crew, in: &arena)
+        try attentionPass?.run(on: crew, in: &arena)
     }
 }
 
@@ -185,6 +185,6 @@ extension WorkerPool {
     fileprivate convenience init(sharing tasks: Int, threads: Int?) throws(FlashVIDError) {
         let wanted = threads ?? min(WorkerPool.availableCores, Compressor.maximumThreads)
         guard wanted >= 1, wanted <= Compressor.maximumThreads else { throw .invalidThreadCount(wanted) }
-        self.init(threads: min(wanted, tasks))
+        try self.init(threads: min(wanted, tasks), multiplying: false)
     }
 }

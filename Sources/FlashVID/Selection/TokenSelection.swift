@@ -60,13 +60,13 @@ extension Compression {
             return OrderStatistic.smallest(tokensPerFrame - picks.count, of: ranking)
         }
         // The last place lies between the limits of the lower and the upper bounds; whoever reaches into that is settled.
-        let lower = limit(\.lower)
-        let upper = limit(\.upper)
+        let lower = limit { $0.lower }
+        let upper = limit { $0.upper }
         for token in 0..<tokensPerFrame
         where !weights[token].isExact && weights[token].upper >= lower && weights[token].lower <= upper {
             source.settleWeight(token)
         }
-        let last = limit(\.upper)
+        let last = limit { $0.upper }
         var ties = picks.count
         for token in 0..<tokensPerFrame where weights[token].upper > last { ties -= 1 }
         var count = 0

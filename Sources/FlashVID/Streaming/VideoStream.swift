@@ -185,6 +185,10 @@ public struct VideoStream: ~Copyable {
     }
 
     private mutating func push(_ clip: Clip, frame: Int) throws(FlashVIDError) -> Bool {
+        try Guest.run { () throws(FlashVIDError) in try take(clip, frame: frame) }
+    }
+
+    private mutating func take(_ clip: Clip, frame: Int) throws(FlashVIDError) -> Bool {
         try expectFrames()
         guard clip.tokensPerFrame == tokensPerFrame else {
             throw .otherFrames("\(clip.tokensPerFrame) tokens", expected: "\(tokensPerFrame)")

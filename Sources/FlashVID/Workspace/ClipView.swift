@@ -2,7 +2,7 @@
 ///
 /// Channels of a token lie side by side. Strides count elements, not bytes; nil is the compact layout. A stride of a
 /// dimension of size 1 is not looked at.
-package struct ClipView {
+package struct ClipView: BitwiseCopyable {
     /// [F, N, D]
     package var features: UnsafeRawPointer?
     package var type: ScalarType

@@ -10,18 +10,20 @@
 ///
 /// Tokens are named by their index in the clip, `frame * N + token`. Frames are worked on in parallel; a stage writes only
 /// to its own frame's (or segment's) part of the tables, so no two threads write to one place.
-struct Compression: @unchecked Sendable {
-    // Sound although full of pointers: they point into the workspace's arena, which outlives the call, and the parts that
-    // threads write are disjoint as said above.
+struct Compression: @unchecked Sendable, BitwiseCopyable {
+    // Sound although full of pointers: they point into the workspace's arena, which outlives the call, as do the pool and
+    // the progress, and the parts that threads write are disjoint as said above.
 
     let clip: Clip
     let configuration: Configuration
     let budget: Budget
-    let pool: WorkerPool
+    private let poolReference: Unmanaged<WorkerPool>
+    var pool: WorkerPool { poolReference._withUnsafeGuaranteedRef { $0 } }
     /// Error bound of a float32 cosine.
     let tolerance: Double
 
-    let watch: Watch
+    private let watchReference: Unmanaged<Watch>
+    var watch: Watch { watchReference._withUnsafeGuaranteedRef { $0 } }
     let tables: Tables
     let workers: UnsafeMutablePointer<Worker>
 
@@ -112,8 +114,8 @@ struct Compression: @unchecked Sendable {
         self.clip = clip
         self.configuration = configuration
         self.budget = budget
-        self.pool = pool
-        self.watch = watch
+        poolReference = .passUnretained(pool)
+        watchReference = .passUnretained(watch)
         tolerance = Self.cosineTolerance(channels: clip.channels)
         let frames = clip.frames
         let tokens = frames * clip.tokensPerFrame
@@ -196,37 +198,46 @@ extension Compression {
     /// body without captures is handed to the threads without an allocation.
     ///
     /// Throws ``FlashVIDError/cancelled(by:)``; some tasks were then left out.
-    func parallel<Context>(
+    func parallel<Context: BitwiseCopyable>(
         _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
         _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
     ) throws(FlashVIDError) {
-        let loop = Loop(compression: self, stage: stage, context: context, body: body)
-        pool.run(tasks, with: loop) { loop, index, task in
-            guard !loop.compression.watch.isOver else { return }
-            loop.run(task, index)
+        withUnsafePointer(to: Body(call: body)) { body in
+            let loop = Loop(compression: self, stage: stage, context: context, body: body)
+            pool.run(tasks, with: loop) { loop, index, task in
+                guard !loop.compression.watch.isOver else { return }
+                loop.run(task, index)
+            }
         }
         try watch.check()
     }
 
     /// The same for what is not to be ended early, since the caller's memory is being written.
-    func parallelToTheEnd<Context>(
+    func parallelToTheEnd<Context: BitwiseCopyable>(
         _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
         _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
     ) {
-        let loop = Loop(compression: self, stage: stage, context: context, body: body)
-        pool.run(tasks, with: loop) { loop, index, task in loop.run(task, index) }
+        withUnsafePointer(to: Body(call: body)) { body in
+            let loop = Loop(compression: self, stage: stage, context: context, body: body)
+            pool.run(tasks, with: loop) { loop, index, task in loop.run(task, index) }
+        }
     }
 
-    private struct Loop<Context> {
+    private struct Loop<Context: BitwiseCopyable>: BitwiseCopyable {
         let compression: Compression
         let stage: CompressedVideo.Stage
         let context: Context
-        let body: (Context, Worker, Int) -> Void
+        let body: UnsafePointer<Body<Context>>
 
         func run(_ task: Int, _ index: Int) {
             let worker = compression.workers[index]
-            compression.charge(stage, worker) { body(context, worker, task) }
+            compression.charge(stage, worker) { body.pointee.call(context, worker, task) }
         }
+    }
+
+    /// A pointer to a function alone would wrap it, on the heap.
+    private struct Body<Context> {
+        let call: (Context, Worker, Int) -> Void
     }
 
     func charge(_ stage: CompressedVideo.Stage, _ worker: Worker, _ body: () -> Void) {

@@ -6,8 +6,19 @@
     import Darwin
 #endif
 
-/// Memory for arrays whose size the caller names.
+/// Memory whose size the caller names.
 package enum Memory {
+    /// Room for `count` elements, not initialised, to be given back by `free`.
+    package static func allocate<Element: BitwiseCopyable>(
+        _ type: Element.Type, _ count: Int
+    ) throws(FlashVIDError) -> UnsafeMutablePointer<Element> {
+        let bytes = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
+        guard !bytes.overflow, let room = malloc(max(1, bytes.partialValue)) else {
+            throw .outOfMemory(bytes: bytes.overflow ? .max : bytes.partialValue)
+        }
+        return room.bindMemory(to: type, capacity: count)
+    }
+
     /// Below this, memory that cannot be had ends the process anyway.
     private static let worthAsking = 1 << 20
 
@@ -31,7 +42,7 @@ package enum Memory {
 }
 
 /// The integers in which a caller wants indices.
-package enum IndexType: Sendable, Hashable, CaseIterable {
+package enum IndexType: Sendable, Hashable, CaseIterable, BitwiseCopyable {
     case int32
     case int64
 
@@ -75,9 +86,9 @@ package struct IndexList {
 }
 
 /// A piece of the caller's memory; none where the caller gave none.
-package struct Extent {
+package struct Extent: BitwiseCopyable {
     /// What a call does with it.
-    package enum Use: Sendable {
+    package enum Use: Sendable, BitwiseCopyable {
         case reading
         case writing
         /// A struct, of which the call takes a copy before it does anything else.
@@ -133,7 +144,10 @@ package struct Extent {
 }
 
 /// The pieces of the caller's memory that a call has to do with, no two of which meet.
-package struct LentPieces {
+package struct LentPieces: BitwiseCopyable {
+    /// More than any call has.
+    package static let most = 16
+
     private var pieces = InlineArray<16, Extent>(repeating: Extent())
     package private(set) var count = 0
 
@@ -147,8 +161,7 @@ package struct LentPieces {
         for index in 0..<count where pieces[index].meets(piece) {
             throw .overlap("\(pieces[index].name)", "\(piece.name)")
         }
-        // No call has as many.
-        precondition(count < pieces.count)
+        precondition(count < Self.most)
         pieces[count] = piece
         count += 1
     }

@@ -41,7 +41,8 @@ package final class Watch: @unchecked Sendable {
         deadline = limit.map { Compression.now + $0 } ?? .infinity
         self.report = report
         caller = pthread_self()
-        current.store(call, ordering: .releasing)
+        // In one order with what is looked at and set by who closes a handle.
+        current.store(call, ordering: .sequentiallyConsistent)
     }
 
     package func end() {
@@ -51,7 +52,7 @@ package final class Watch: @unchecked Sendable {
 
     /// Ends the call that is under way, from any thread and from a signal handler: nothing in here waits or allocates.
     package func cancel() {
-        let call = current.load(ordering: .acquiring)
+        let call = current.load(ordering: .sequentiallyConsistent)
         if call > 0 { end(call, by: .request) }
     }
 
@@ -112,6 +113,13 @@ package final class Watch: @unchecked Sendable {
         lastShare = share
         if !report(share) { end(call, by: .progress) }
     }
+}
+
+/// As contexts of loops have it, which are without references.
+extension Unmanaged<Watch> {
+    var isOver: Bool { _withUnsafeGuaranteedRef { $0.isOver } }
+
+    func advance(by work: Int) { _withUnsafeGuaranteedRef { $0.advance(by: work) } }
 }
 
 extension Duration {

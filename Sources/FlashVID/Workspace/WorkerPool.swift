@@ -1,3 +1,4 @@
+internal import CFlashVIDProcess
 import Synchronization
 
 #if canImport(Glibc)
@@ -17,50 +18,89 @@ package final class WorkerPool: @unchecked Sendable {
     /// nothing.
     typealias Job = (_ context: UnsafeRawPointer, _ worker: Int, _ task: Int) -> Void
 
-    package let threads: Int
-    private let desk = Desk()
-    private var handles: [pthread_t] = []
+    /// Threads that work, the calling one included: those that were asked for, or as many as the system gave.
+    package private(set) var threads = 1
+    private let desk: Desk
+    /// [threads - 1]
+    private let handles: UnsafeMutablePointer<pthread_t>
+    /// Threads that OpenBLAS has buffers for.
+    private let multipliers: Int
+    /// The process that the threads live in: a forked child has none of them.
+    private let generation = flashvid_process_generation()
 
-    /// A pool of fewer threads where the system refuses to start so many.
-    package init(threads wanted: Int) {
-        threads = wanted
-        handles.reserveCapacity(wanted - 1)
-        for worker in 1..<max(1, wanted) {
-            // The thread keeps the desk alive and not the pool, or the pool would never be closed.
-            let seat = Unmanaged.passRetained(Seat(desk: desk, worker: worker))
-            #if canImport(Darwin)
-                var handle: pthread_t?
-            #else
-                var handle = pthread_t()
-            #endif
-            let status = pthread_create(
-                &handle, nil,
-                { argument in
-                    #if canImport(Darwin)
-                        let seat = Unmanaged<Seat>.fromOpaque(argument).takeRetainedValue()
-                    #else
-                        let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
-                    #endif
-                    seat.desk.work(as: seat.worker)
-                    return nil
-                }, seat.toOpaque())
-            guard status == 0 else {
-                seat.release()
-                break
-            }
-            #if canImport(Darwin)
-                if let handle { handles.append(handle) }
-            #else
-                handles.append(handle)
-            #endif
+    /// Starts the threads, fewer where the system refuses so many. They take none of the host's signals.
+    ///
+    /// Throws ``FlashVIDError/outOfMemory(bytes:)`` where there is no memory for the products of `multiplying` threads:
+    /// OpenBLAS would wait for it for ever.
+    package init(threads wanted: Int, multiplying: Bool) throws(FlashVIDError) {
+        let multipliers = multiplying ? wanted : 0
+        guard flashvid_buffers_reserve(CInt(multipliers)) else {
+            throw .outOfMemory(bytes: multipliers * Int(FLASHVID_PRODUCT_BUFFER))
         }
+        do throws(FlashVIDError) {
+            handles = try Memory.allocate(pthread_t.self, max(0, wanted - 1))
+        } catch {
+            flashvid_buffers_release(CInt(multipliers))
+            throw error
+        }
+        self.multipliers = multipliers
+        desk = Desk()
+        var none = sigset_t()
+        var before = sigset_t()
+        sigfillset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        for worker in 1..<max(1, wanted) {
+            guard let handle = start(worker) else { break }
+            handles[threads - 1] = handle
+            threads += 1
+        }
+        pthread_sigmask(SIG_SETMASK, &before, nil)
     }
 
-    deinit {
-        desk.close()
-        for handle in handles {
-            pthread_join(handle, nil)
+    private func start(_ worker: Int) -> pthread_t? {
+        var attributes = pthread_attr_t()
+        pthread_attr_init(&attributes)
+        pthread_attr_setstacksize(&attributes, Self.stackSize)
+        defer { pthread_attr_destroy(&attributes) }
+        // The thread keeps the desk alive and not the pool, or the pool would never be closed.
+        let seat = Unmanaged.passRetained(Seat(desk: desk, worker: worker))
+        #if canImport(Darwin)
+            var handle: pthread_t?
+        #else
+            var handle = pthread_t()
+        #endif
+        let status = pthread_create(
+            &handle, &attributes,
+            { argument in
+                #if canImport(Darwin)
+                    let seat = Unmanaged<Seat>.fromOpaque(argument).takeRetainedValue()
+                #else
+                    let seat = Unmanaged<Seat>.fromOpaque(argument!).takeRetainedValue()
+                #endif
+                // A thread begins with the floating-point environment of the one that starts it.
+                var guest = flashvid_guest()
+                flashvid_guest_enter(&guest)
+                seat.desk.work(as: seat.worker)
+                return nil
+            }, seat.toOpaque())
+        guard status == 0 else {
+            seat.release()
+            return nil
         }
+        return handle
+    }
+
+    /// Several times what a call takes, with room for the thread-local data of the host's libraries.
+    private static let stackSize = 1 << 20
+
+    deinit {
+        // In a forked child there is nobody to wait for, and the buffers were not counted there.
+        guard generation == flashvid_process_generation() else { return }
+        desk.close()
+        for thread in 0..<(threads - 1) { pthread_join(handles[thread], nil) }
+        free(handles)
+        desk.free()
+        flashvid_buffers_release(CInt(multipliers))
     }
 
     /// Calls `body(worker, task)` once for every task in 0..<tasks, in order of task where one thread runs. Returns when
@@ -77,30 +117,43 @@ package final class WorkerPool: @unchecked Sendable {
 
     /// The same for a job without captures; `context` must stay valid until the call returns. Allocates nothing.
     func run(_ tasks: Int, on context: UnsafeRawPointer, _ job: @escaping Job) {
-        guard tasks > 1, !handles.isEmpty else {
+        guard tasks > 1, threads > 1 else {
             for task in 0..<max(0, tasks) { job(context, 0, task) }
             return
         }
-        desk.run(tasks, on: context, job, helpers: handles.count)
+        desk.run(tasks, on: context, job, helpers: threads - 1)
     }
 
-    /// The same with what it works on in Swift's own terms. A body without captures is handed to the threads without an
-    /// allocation.
-    func run<Context>(
+    /// The same with what it works on in Swift's own terms. A body without captures and a context without references are
+    /// handed to the threads without an allocation, and without the metadata that Swift makes lazily.
+    func run<Context: BitwiseCopyable>(
         _ tasks: Int, with context: Context,
         _ body: @escaping (_ context: Context, _ worker: Int, _ task: Int) -> Void
     ) {
-        withUnsafePointer(to: Loop(context: context, body: body)) { loop in
-            run(tasks, on: loop) { loop, worker, task in
-                let loop = loop.assumingMemoryBound(to: Loop<Context>.self)
-                loop.pointee.body(loop.pointee.context, worker, task)
+        withUnsafePointer(to: context) { context in
+            withUnsafePointer(to: Body(call: body)) { body in
+                run(tasks, on: Loop(context: context, body: body))
             }
         }
     }
 
-    private struct Loop<Context> {
-        let context: Context
-        let body: (Context, Int, Int) -> Void
+    private func run<Context: BitwiseCopyable>(_ tasks: Int, on loop: Loop<Context>) {
+        withUnsafePointer(to: loop) { loop in
+            run(tasks, on: loop) { loop, worker, task in
+                let loop = loop.assumingMemoryBound(to: Loop<Context>.self).pointee
+                loop.body.pointee.call(loop.context.pointee, worker, task)
+            }
+        }
+    }
+
+    private struct Loop<Context: BitwiseCopyable>: BitwiseCopyable {
+        let context: UnsafePointer<Context>
+        let body: UnsafePointer<Body<Context>>
+    }
+
+    /// A pointer to a function alone would wrap it, on the heap.
+    private struct Body<Context> {
+        let call: (Context, Int, Int) -> Void
     }
 
     /// Cores of the machine that are on line.
@@ -141,7 +194,9 @@ private final class Desk: @unchecked Sendable {
         pthread_cond_init(finished, nil)
     }
 
-    deinit {
+    /// Gives back what the threads met at, once they have ended. A forked child never does: its copy is in whatever state
+    /// the threads, which it has not, left it in.
+    func free() {
         pthread_cond_destroy(finished)
         pthread_cond_destroy(started)
         pthread_mutex_destroy(mutex)

@@ -19,6 +19,7 @@ static const field fields[] = {
     F(struct_size), F(retention_ratio), F(expansion), F(alpha), F(selection), F(segmentation), F(segment_threshold),
     F(minimum_segments), F(maximum_segment_frames), F(temporal_threshold), F(complementary_segments), F(aggregation),
     F(semantics), F(carry), F(refinement_rounds), F(placement), F(reserved),
+    F(target_rows),
 #undef F
     STRUCT(flashvid_clip),
 #define F(name) FIELD(flashvid_clip, name)

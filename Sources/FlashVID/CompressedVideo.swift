@@ -24,7 +24,10 @@ public struct CompressedVideo: Sendable {
     /// [F·N] the row that stands for each source token, or -1 where the budget has no contextual part and the token was
     /// dropped. Empty with the published semantics.
     public internal(set) var assignment: [Int] = []
-    /// [K] source tokens that each row stands for. Add `log(count)` to the logit of a row's key where the host can.
+    /// [K] source tokens that each row stands for. A host may add `log(count)`, or a share of it, to the logit of a row's
+    /// key. That is an option to measure, with a strength, and off by default: reading compressed tokens, a vision
+    /// transformer's [CLS] came out three times nearer with it (error 0.017 for 0.048 at 0.10), while a small video LLM
+    /// that was trained without it lost 3 to 8 points of accuracy at full strength and none at half.
     /// Empty with the published semantics.
     public internal(set) var counts: [Int] = []
     /// [F·N] the redundancy trees: the source token, in the frame before, that each merged token joined; -1 for roots

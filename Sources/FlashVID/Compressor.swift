@@ -121,7 +121,7 @@ public struct Compressor: ~Copyable {
         }
         watch.expect(Compression.Work.total(clip.shape, configuration))
         try Guest.run { () throws(FlashVIDError) in
-            let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+            let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
             let capacity = try configuration.outputTokenCount(
                 frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
             let (compression, rows) = try arena.layOut { plan in
@@ -154,7 +154,7 @@ public struct Compressor: ~Copyable {
         view.attention = view.features
         view.attentionType = .float16
         let clip = try Clip(layout: view)
-        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+        let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
         let rows = try configuration.outputTokenCount(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
         return try Arena.measure { plan in
             let compression = Compression(clip, configuration, budget, pool, Watch(), plan: &plan)
@@ -195,7 +195,7 @@ extension Compressor {
         let capacity = try configuration.outputTokenCount(
             frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
         let destination = try Destination(buffers, for: clip, configuration, rows: capacity, firstToken: firstToken)
-        let budget = Budget(tokensPerFrame: clip.tokensPerFrame, configuration)
+        let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
         let (compression, rows) = try arena.layOut { plan in
             let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
             return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))

@@ -41,10 +41,15 @@ public struct Configuration: Sendable, Hashable, BitwiseCopyable {
         case published
     }
 
-    /// Share of the tokens to keep, averaged over the LLM's layers; in (0, 1].
+    /// Share of the tokens to keep, averaged over the LLM's layers; in (0, 1]. Not looked at with ``targetRows``.
     public var retentionRatio = 0.25
-    /// Tokens that enter the LLM over tokens that the ratio names, to be paid back by pruning inside it; > 0.
+    /// Tokens that enter the LLM over tokens that the ratio names, to be paid back by pruning inside it; > 0. Not looked
+    /// at with ``targetRows``.
     public var expansion = 1.25
+    /// K, the exact number of rows that a clip becomes, for hosts that size their prompt before any feature exists; at
+    /// most the clip's F·N tokens. 0: a number by the ratio and the expansion. Not with the published semantics, and not in
+    /// a stream. (Spec 2.1.)
+    public var targetRows = 0
     /// Share of the budget that selection takes; the rest goes to the merged tokens; in 0...1.
     public var alpha = 0.7
     /// How tokens are selected.
@@ -53,7 +58,8 @@ public struct Configuration: Sendable, Hashable, BitwiseCopyable {
     public var segmentation = true
     /// A cut is made where the cosine of neighbouring frames' means is below this; >= -1.
     public var segmentThreshold = 0.9
-    /// Fewer segments than this are cut further at their weakest transitions; >= 1.
+    /// Fewer segments than this are cut further at their weakest transitions; >= 0. 0 is automatic: min(8, ceil(F / 4)),
+    /// the paper's 8 at its 32 frames, and fewer for shorter clips, so that they keep their trees.
     public var minimumSegments = 8
     /// Whether those further cuts are made.
     public var complementarySegments = true
@@ -89,8 +95,21 @@ public struct Configuration: Sendable, Hashable, BitwiseCopyable {
         return configuration
     }
 
-    /// Beyond the paper: picks carried from frame to frame, one refinement round, rows at their medoid, alpha 0.5. At the
-    /// same number of tokens it covers the clip better; no language model has judged it yet.
+    /// Beyond the paper: picks carried from frame to frame, one refinement round, rows at their medoid, alpha 0.5, the
+    /// automatic minimum of segments.
+    ///
+    /// At the same number of tokens it covers the clip better. One small video LLM has judged it (SmolLM2-135M on a ViT-S,
+    /// clips of 8 frames of 64 tokens, 1,549 synthetic questions on 200 clips not trained on, standard errors 0.007 to
+    /// 0.014, 2 segments). Right answers, 0.881 with all tokens:
+    ///
+    /// | kept | 0.25 | 0.15 | 0.10 | 0.05 |
+    /// |---|---|---|---|---|
+    /// | attention alone | 0.867 | 0.832 | 0.786 | 0.719 |
+    /// | default | 0.869 | 0.863 | 0.841 | 0.757 |
+    /// | refined | 0.872 | 0.864 | 0.855 | 0.821 |
+    ///
+    /// With 8 segments of one frame each it gained nothing there, hence the automatic minimum. It is one model and one
+    /// training; the default stays the paper's.
     public static var refined: Configuration {
         var configuration = Configuration()
         configuration.refine()
@@ -100,6 +119,7 @@ public struct Configuration: Sendable, Hashable, BitwiseCopyable {
     /// Sets the fields of ``refined`` and leaves the others.
     public mutating func refine() {
         alpha = 0.5
+        minimumSegments = 0
         carry = true
         refinementRounds = 1
         placement = .medoid
@@ -144,17 +164,21 @@ extension Configuration {
                 throw .invalidConfiguration(field: field, value: value.description, expected: expected)
             }
         }
-        try check(retentionRatio > 0 && retentionRatio <= 1, "retention", retentionRatio, "a number in (0, 1]")
-        try check(expansion > 0 && expansion.isFinite, "expansion", expansion, "a finite number above 0")
+        try check(targetRows >= 0, "target rows", targetRows, "at least 1, or 0 for a number by the ratio")
+        if targetRows == 0 {
+            try check(retentionRatio > 0 && retentionRatio <= 1, "retention", retentionRatio, "a number in (0, 1]")
+            try check(expansion > 0 && expansion.isFinite, "expansion", expansion, "a finite number above 0")
+        }
         try check(alpha >= 0 && alpha <= 1, "alpha", alpha, "a number in [0, 1]")
         try check(segmentThreshold >= -1, "segment threshold", segmentThreshold, "a number of at least -1")
-        try check(minimumSegments >= 1, "minimum segments", minimumSegments, "at least 1")
+        try check(minimumSegments >= 0, "minimum segments", minimumSegments, "at least 0 (automatic)")
         try check(maximumSegmentFrames >= 0, "maximum segment frames", maximumSegmentFrames, "at least 0 (no limit)")
         try check(temporalThreshold >= -1, "temporal threshold", temporalThreshold, "a number of at least -1")
         try check(
             (0...Self.maximumRefinementRounds).contains(refinementRounds), "refinement rounds", refinementRounds,
             "0 to \(Self.maximumRefinementRounds)")
         guard semantics == .published else { return }
+        try check(targetRows == 0, "target rows", targetRows, "0 with the published semantics")
         try check(!carry, "carry", carry, "off with the published semantics")
         try check(refinementRounds == 0, "refinement rounds", refinementRounds, "0 with the published semantics")
         try check(placement == .centre, "placement", placement.rawValue, "centre with the published semantics")
@@ -180,6 +204,7 @@ extension Configuration: Codable {
         case carry
         case refinementRounds = "refinement_rounds"
         case placement
+        case targetRows = "target_rows"
     }
 
     private static let directChildren = "directChildren"
@@ -206,6 +231,8 @@ extension Configuration: Codable {
         carry = try values.decode(Bool.self, forKey: .carry)
         refinementRounds = try values.decode(Int.self, forKey: .refinementRounds)
         placement = try values.decode(Placement.self, forKey: .placement)
+        // Files from before there were any have none.
+        targetRows = try values.decodeIfPresent(Int.self, forKey: .targetRows) ?? 0
     }
 
     public func encode(to encoder: any Encoder) throws {
@@ -228,5 +255,6 @@ extension Configuration: Codable {
         try values.encode(carry, forKey: .carry)
         try values.encode(refinementRounds, forKey: .refinementRounds)
         try values.encode(placement, forKey: .placement)
+        try values.encode(targetRows, forKey: .targetRows)
     }
 }

@@ -29,7 +29,8 @@ extension Compression {
         }
         tables.firstRows[0] = 0
         for frame in 0..<frames {
-            tables.firstRows[frame + 1] = tables.firstRows[frame] + budget.selected + tables.shares[frame]
+            let selected = budget.selectedTokens(of: frame..<(frame + 1))
+            tables.firstRows[frame + 1] = tables.firstRows[frame] + selected + tables.shares[frame]
         }
         return segments
     }

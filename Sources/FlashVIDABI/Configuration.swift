@@ -37,6 +37,7 @@ extension flashvid_configuration {
         placement = flashvid_placement(
             truncatingIfNeeded: configuration.placement == .centre
                 ? FLASHVID_PLACEMENT_CENTRE : FLASHVID_PLACEMENT_MEDOID)
+        target_rows = Int64(configuration.targetRows)
     }
 
     /// The engine's configuration, checked.
@@ -75,6 +76,7 @@ extension flashvid_configuration {
         default: throw refuse("semantics", semantics, "one of FLASHVID_SEMANTICS_…")
         }
         result.carry = try flag("carry", carry)
+        result.targetRows = Int(target_rows)
         result.refinementRounds = Int(refinement_rounds)
         switch Int(placement) {
         case Int(FLASHVID_PLACEMENT_CENTRE): result.placement = .centre
@@ -150,6 +152,7 @@ public func flashvid_configuration_refine(
         }
         let refined = flashvid_configuration(.refined)
         value.alpha = refined.alpha
+        value.minimum_segments = refined.minimum_segments
         value.carry = refined.carry
         value.refinement_rounds = refined.refinement_rounds
         value.placement = refined.placement

@@ -35,7 +35,8 @@ extension Bench {
 
     private var planOptions: [(String, Bool)] {
         [
-            ("--frames", planning.frames != nil), ("--text-tokens", planning.textTokens != nil),
+            ("--frames", planning.frames != nil), ("--rows", planning.rows != nil),
+            ("--text-tokens", planning.textTokens != nil),
             ("--context", planning.context != nil), ("--llm-tflops", planning.llmTflops != nil),
         ]
     }

@@ -16,6 +16,13 @@ extension Bench {
 
         @Option(
             parsing: .unconditional,
+            help: ArgumentHelp(
+                "Exact numbers of rows that its video becomes, besides the retentions of --retention or, without it, "
+                    + "instead of any; for other numbers of frames in proportion.", valueName: "counts"))
+        var rows: List<Int>?
+
+        @Option(
+            parsing: .unconditional,
             help: ArgumentHelp("Tokens of its prompt that are not the video's. (default: 64)", valueName: "count"))
         var textTokens: Int?
 
@@ -48,7 +55,8 @@ extension Bench {
         do throws(FlashVIDError) {
             return try Plan(
                 model, frames: planning.frames, context: planning.context, textTokens: planning.textTokens ?? 64,
-                retentions: method.retentions)
+                retentions: planning.rows != nil && method.retention == nil ? [] : method.retentions,
+                targetRows: planning.rows?.elements ?? [])
         } catch {
             throw Failure(input: "\(model.name): \(error.description)")
         }
@@ -81,7 +89,7 @@ extension Bench {
                 try show("\n" + plan.heading(Row.name(clip.type), threads: count) + Table<PlanLine>.plan.header)
                 var lines: [[PlanLine]] = []
                 for row in plan.rows {
-                    let times = try row.retentionRatio.map { try compressionTimes(of: clip, plan, $0, count) }
+                    let times = try plan.configuration(row).map { try compressionTimes(of: clip, $0, count) }
                     let line = PlanLine(row, of: plan, dtype: Row.name(clip.type), threads: count, times: times)
                     try show(Table<PlanLine>.plan.text(of: line))
                     lines.append(try rates.map { try line.with($0, of: plan) })
@@ -97,15 +105,14 @@ extension Bench {
     }
 
     private func compressionTimes(
-        of clip: BenchClip, _ plan: Plan, _ retention: Double, _ threads: Int
+        of clip: BenchClip, _ configuration: Configuration, _ threads: Int
     ) throws -> [Double] {
-        let flight = try Flight(
-            [clip], try plan.model.configuration(retentionRatio: retention), threads: threads)
+        let flight = try Flight([clip], configuration, threads: threads)
         return try Measurement(of: flight, Repetitions(runs: measuring.runs, warmup: measuring.warmup)).times
     }
 }
 
-/// A model with its video and prompt, and what retention ratios make of them.
+/// A model with its video and prompt, and what retention ratios and numbers of rows make of them.
 struct Plan {
     /// With the context that was asked for.
     let model: HostModel
@@ -117,7 +124,8 @@ struct Plan {
     let rows: [PlanRow]
 
     init(
-        _ model: HostModel, frames: Int?, context: Int?, textTokens: Int, retentions: [Double]
+        _ model: HostModel, frames: Int?, context: Int?, textTokens: Int, retentions: [Double],
+        targetRows: [Int] = []
     ) throws(FlashVIDError) {
         var model = model
         model.language.contextLength = context ?? model.language.contextLength
@@ -126,7 +134,15 @@ struct Plan {
         self.textTokens = textTokens
         pruning = InnerPruning(model.model)
         expansion = try pruning.expansion(layers: model.language.layers)
-        rows = try model.plan(frames: self.frames, retentionRatios: retentions, textTokens: textTokens)
+        rows = try model.plan(
+            frames: self.frames, retentionRatios: retentions, targetRows: targetRows, textTokens: textTokens)
+    }
+
+    /// With which a row's clip is compressed; nil without compression.
+    func configuration(_ row: PlanRow) throws(FlashVIDError) -> Configuration? {
+        if let rows = row.targetRows { return try model.configuration(targetRows: rows) }
+        guard let retention = row.retentionRatio else { return nil }
+        return try model.configuration(retentionRatio: retention)
     }
 
     /// Of the clip that is compressed.

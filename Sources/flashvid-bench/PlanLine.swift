@@ -23,8 +23,10 @@ struct PlanLine: FlatRow, Equatable {
     var tokensPerFrame: Int
     var dtype: String
     var threads: Int
-    /// Absent without compression.
+    /// Absent without compression, and with target rows.
     var retention: Double?
+    /// Absent but for an exact number of rows.
+    var targetRows: Int?
     /// Tokens of the video that enter the LLM.
     var visualTokens: Int
     /// Those that a layer sees on average.
@@ -71,6 +73,7 @@ struct PlanLine: FlatRow, Equatable {
         case frames
         case tokensPerFrame = "tokens_per_frame"
         case dtype, threads, retention
+        case targetRows = "target_rows"
         case visualTokens = "visual_tokens"
         case averageVisualTokens = "average_visual_tokens"
         case promptLength = "prompt_length"
@@ -106,7 +109,8 @@ extension PlanLine {
             keptRatio: plan.pruning.keptRatio, expansion: plan.expansion, textTokens: plan.textTokens,
             overheadPerFrame: model.overheadPerFrame, overheadPerVideo: model.overheadPerVideo, frames: plan.frames,
             tokensPerFrame: model.tokensPerFrame, dtype: dtype, threads: threads, retention: row.retentionRatio,
-            visualTokens: row.visualTokens, averageVisualTokens: row.averageVisualTokens.rounded(places: 1),
+            targetRows: row.targetRows, visualTokens: row.visualTokens,
+            averageVisualTokens: row.averageVisualTokens.rounded(places: 1),
             promptLength: row.promptLength, prefillTflop: row.prefillWork * 1e-12,
             workShare: row.workShare.rounded(places: 4), framesInContext: row.framesInContext,
             framesAtSameWork: row.framesAtSameWork, runs: times?.count ?? 0, compressMs: times?.median.milliseconds,
@@ -128,10 +132,14 @@ extension PlanLine {
         line.prefillS = prefill
         line.totalS = compressing + prefill
         line.speedup = plan.rows[0].prefillWork * 1e-12 / rate.tflopPerSecond / line.totalS
+        let (perFrame, rate) = (compressing / Double(frames), rate.tflopPerSecond * 1e12)
         if let retention {
             line.paysFromFrames = try plan.model.breakEvenFrames(
-                retentionRatio: retention, secondsPerFrame: compressing / Double(frames),
-                workPerSecond: rate.tflopPerSecond * 1e12, textTokens: textTokens)
+                retentionRatio: retention, secondsPerFrame: perFrame, workPerSecond: rate, textTokens: textTokens)
+        } else if let targetRows {
+            line.paysFromFrames = try plan.model.breakEvenFrames(
+                targetRows: targetRows, frames: frames, secondsPerFrame: perFrame, workPerSecond: rate,
+                textTokens: textTokens)
         }
         return line
     }
@@ -141,7 +149,9 @@ extension PlanLine {
 
 extension Table<PlanLine> {
     private static var retention: Column {
-        Column(title: "retention", width: 9) { $0.retention.map { "\($0)" } ?? "none" }
+        Column(title: "retention", width: 10) { line in
+            line.retention.map { "\($0)" } ?? line.targetRows.map { "\($0) rows" } ?? "none"
+        }
     }
 
     /// What does not depend on the LLM's machine.
@@ -172,7 +182,7 @@ extension Table<PlanLine> {
             Column(title: "with compressing", width: 16) { Format.time($0.totalS) },
             Column(title: "times as fast", width: 13) { Format.number($0.speedup) },
             Column(title: "pays from frames", width: 16) { line in
-                line.retention == nil ? "" : line.paysFromFrames.map { "\($0)" } ?? "none"
+                line.compressMs == nil ? "" : line.paysFromFrames.map { "\($0)" } ?? "none"
             },
         ])
     }

@@ -7,6 +7,16 @@ extension Configuration.Selection: ExpressibleByArgument {}
 extension Configuration.Aggregation: ExpressibleByArgument {}
 extension Configuration.Placement: ExpressibleByArgument {}
 
+/// A minimum of segments: a number, or a word for 0.
+struct SegmentMinimum: ExpressibleByArgument {
+    let count: Int
+
+    init?(argument: String) {
+        guard let count = argument == "auto" ? 0 : Int(argument) else { return nil }
+        self.count = count
+    }
+}
+
 /// The command line. Every option of the method is optional, so that what stands there can be told from what does
 /// not: presets are applied first, explicit options last, wherever they stand.
 struct Command: ParsableArguments {
@@ -48,6 +58,13 @@ struct Command: ParsableArguments {
         @Option(
             parsing: .unconditional,
             help: ArgumentHelp(
+                "Rows that the clip becomes, exactly; 1 to frames * tokens. --retention and --expansion are then not "
+                    + "looked at. Not with --published. (default: a number by these two)", valueName: "count"))
+        var rows: Int?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
                 "Share of the budget that selected tokens take, the rest goes to merged ones; 0 to 1. "
                     + "(default: \(defaults.alpha))", valueName: "share"))
         var alpha: Double?
@@ -64,9 +81,9 @@ struct Command: ParsableArguments {
         @Option(
             parsing: .unconditional,
             help: ArgumentHelp(
-                "Cut further, at the weakest transitions, until there are so many segments; at least 1. "
-                    + "(default: \(defaults.minimumSegments))", valueName: "count"))
-        var minSegments: Int?
+                "Cut further, at the weakest transitions, until there are so many segments; at least 1, or auto (0): a "
+                    + "quarter of the frames, at most 8. (default: \(defaults.minimumSegments))", valueName: "count"))
+        var minSegments: SegmentMinimum?
 
         @Flag(help: "Do not cut the clip at all.")
         var noSegmentation = false
@@ -133,14 +150,14 @@ struct Command: ParsableArguments {
             help: ArgumentHelp(
                 "Beyond the paper: --alpha \(Configuration.refined.alpha) --carry "
                     + "--refinement-rounds \(Configuration.refined.refinementRounds) "
-                    + "--placement \(Configuration.refined.placement.rawValue)."))
+                    + "--placement \(Configuration.refined.placement.rawValue) --min-segments auto."))
         var refined = false
 
         @Flag(
             help: ArgumentHelp(
                 "The semantics of the authors' released program, to compare with published figures. Excludes "
-                    + "--refined, --carry, --refinement-rounds above 0 and --placement medoid; the output has no "
-                    + "assignment and no counts then."))
+                    + "--refined, --carry, --refinement-rounds above 0, --placement medoid and --rows; the output has "
+                    + "no assignment and no counts then."))
         var published = false
     }
 
@@ -165,7 +182,10 @@ struct Command: ParsableArguments {
 extension Command {
     /// What the options say together.
     func configuration() throws -> Configuration {
-        if presets.published { try refuseRefinements() }
+        if presets.published { try refuseAdditions() }
+        if let rows = budget.rows, rows < 1 {
+            throw Failure(input: "--rows is \(rows); expected at least 1")
+        }
         try check("--retention", budget.retention)
         try check("--expansion", budget.expansion)
         try check("--alpha", budget.alpha)
@@ -178,8 +198,9 @@ extension Command {
         set(&configuration.retentionRatio, budget.retention)
         set(&configuration.expansion, budget.expansion)
         set(&configuration.alpha, budget.alpha)
+        set(&configuration.targetRows, budget.rows)
         set(&configuration.segmentThreshold, segments.segmentThreshold)
-        set(&configuration.minimumSegments, segments.minSegments)
+        set(&configuration.minimumSegments, segments.minSegments?.count)
         set(&configuration.maximumSegmentFrames, segments.maxSegmentFrames)
         if segments.noSegmentation { configuration.segmentation = false }
         if segments.noComplementary { configuration.complementarySegments = false }
@@ -203,8 +224,8 @@ extension Command {
         throw Failure(input: "\(name) is \(value); expected a finite number")
     }
 
-    private func refuseRefinements() throws {
-        let refinement: String? =
+    private func refuseAdditions() throws {
+        let option: String? =
             if presets.refined {
                 "--refined"
             } else if merging.carry == true {
@@ -213,11 +234,13 @@ extension Command {
                 "--refinement-rounds \(rounds)"
             } else if merging.placement == .medoid {
                 "--placement medoid"
+            } else if let rows = budget.rows {
+                "--rows \(rows)"
             } else {
                 nil
             }
-        guard let refinement else { return }
-        throw Failure(input: "\(refinement) excludes --published; the released program has nothing like it")
+        guard let option else { return }
+        throw Failure(input: "\(option) excludes --published; the released program has nothing like it")
     }
 }
 

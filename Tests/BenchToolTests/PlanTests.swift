@@ -37,6 +37,9 @@ import ToolSupport
         (["--plan", "all", "--llm-tflops", "inf"], "--llm-tflops is inf"),
         (["--plan", "all", "--retention", "0"], "llava-onevision-7b: "),
         (["--plan", "all", "--threads", "0"], "0 threads"), (["--plan", "all", "--runs", "0"], "--runs is 0"),
+        (["--plan", "all", "--rows", "0"], "llava-onevision-7b: target rows is 0; expected at least 1"),
+        (["--plan", "llava-onevision-7b", "--rows", "6273"], "target rows is 6273; expected 1 to 6272"),
+        (["--rows", "3"], "--rows says nothing without --plan"),
         (["--frames", "3"], "--frames says nothing without --plan"),
         (["--context", "3"], "--context says nothing without --plan"),
         (["--text-tokens", "3"], "--text-tokens says nothing without --plan"),
@@ -121,6 +124,26 @@ import ToolSupport
         let flight = try Flight([clip], try plan.model.configuration(retentionRatio: 0.1), threads: 2)
         _ = try flight.compress()
         #expect(flight.lanes[0].video.count == plan.rows[1].visualTokens)
+    }
+
+    @Test func rows() throws {
+        let plan = try Plan(
+            .llavaOneVision7B, frames: 2, context: nil, textTokens: 64, retentions: [], targetRows: [77, 392])
+        #expect(plan.rows.map(\.targetRows) == [nil, 77, 392])
+        #expect(plan.rows.map(\.visualTokens) == [392, 77, 392])
+        #expect(try plan.configuration(plan.rows[0]) == nil)
+        let configuration = try #require(try plan.configuration(plan.rows[1]))
+        let clip = try BenchClip(
+            SyntheticClip(shape: plan.shape, seed: 1), as: .float16, pool: try WorkerPool(threads: 2, multiplying: true)
+        )
+        let flight = try Flight([clip], configuration, threads: 2)
+        _ = try flight.compress()
+        #expect(flight.lanes[0].video.count == 77)
+        let rate = LLMRate.list(peak: 1e11, threads: 2, [])[0]
+        let line = try PlanLine(plan.rows[1], of: plan, dtype: "f16", threads: 2, times: [0.01]).with(rate, of: plan)
+        #expect(line.targetRows == 77 && line.retention == nil)
+        #expect(line.paysFromFrames == 1)
+        #expect(Table<PlanLine>.plan.text(of: line).contains("77 rows"))
     }
 
     /// From end to end. How long it takes says nothing here.

@@ -326,12 +326,16 @@ static void configurations(void) {
     REFUSED(bad.retention_ratio = 0, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.retention_ratio = 1.0000001, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.expansion = 0, FLASHVID_INVALID_CONFIGURATION);
-    REFUSED(bad.minimum_segments = 0, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.minimum_segments = -1, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.minimum_segments = INT64_MIN, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.maximum_segment_frames = -1, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.refinement_rounds = -1, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.refinement_rounds = 1001, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.refinement_rounds = INT64_MAX, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.target_rows = -1, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.target_rows = INT64_MIN, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED((bad.target_rows = 7, bad.alpha = 2), FLASHVID_INVALID_CONFIGURATION);
+    REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.target_rows = 7), FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.carry = 1), FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.placement = 1), FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.semantics = FLASHVID_SEMANTICS_PUBLISHED, bad.refinement_rounds = 1), FLASHVID_INVALID_CONFIGURATION);
@@ -442,6 +446,38 @@ static void nothing(void) {
         EXPECT(((const int64_t *)state.output.assignment)[index] == -1, "token %lld", (long long)index);
     }
     flashvid_compressor_destroy(ours);
+}
+
+/* Exact numbers of rows: more than a clip has tokens, or in a stream. The ratio and the expansion are not looked at. */
+static void exact_rows(void) {
+    flashvid_configuration exact = configuration;
+    flashvid_compressor *ours = compressor;
+    flashvid_stream *flowing = NULL;
+    int64_t count = -5;
+    exact.target_rows = FRAMES * TOKENS;
+    exact.retention_ratio = NAN;
+    exact.expansion = -INFINITY;
+    EXPECT(flashvid_configuration_validate(&exact, message, sizeof message) == FLASHVID_OK, "%s", message);
+    CALL(flashvid_output_token_count(&exact, FRAMES, TOKENS - 1, &count, message, sizeof message), FLASHVID_INVALID_CONFIGURATION);
+    EXPECT(strstr(message, "target rows") != NULL, "%s", message);
+    CALL(flashvid_output_token_count(&exact, FRAMES, 0, &count, NULL, 0), FLASHVID_INVALID_SHAPE);
+    CALL(flashvid_output_token_count(&exact, INT64_MAX, 2, &count, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+    CALL(flashvid_stream_create(&exact, TOKENS, CHANNELS, FLASHVID_FLOAT32, 1, &flowing, message, sizeof message),
+         FLASHVID_INVALID_CONFIGURATION);
+    EXPECT(strstr(message, "stream") != NULL, "%s", message);
+    EXPECT(count == -5 && flowing == NULL, "something was made");
+
+    EXPECT(flashvid_compressor_create(&exact, 1, &compressor, NULL, 0) == FLASHVID_OK, "create");
+    BAD((state.output.row_capacity = 1000, state.clip.frames = FRAMES - 1), FLASHVID_INVALID_CONFIGURATION);
+    BAD((state.output.row_capacity = FRAMES * TOKENS - 1), FLASHVID_BUFFER_TOO_SMALL);
+    flashvid_compressor_destroy(compressor);
+    exact.target_rows = 1;
+    EXPECT(flashvid_compressor_create(&exact, 1, &compressor, NULL, 0) == FLASHVID_OK, "create");
+    prepare();
+    EXPECT(flashvid_compressor_compress(compressor, &state.clip, &state.output) == FLASHVID_OK, "one row");
+    EXPECT(state.output.row_count == 1, "%lld rows", (long long)state.output.row_count);
+    flashvid_compressor_destroy(compressor);
+    compressor = ours;
 }
 
 /* A batch that is refused as a whole, and what became of the statuses. */
@@ -892,6 +928,7 @@ int main(int argc, char **argv) {
     counts_and_handles();
     published();
     nothing();
+    exact_rows();
     batches();
     batches_in_themselves();
     streams();

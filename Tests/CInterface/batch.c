@@ -70,6 +70,46 @@ static void batches(int threads, int spoilt) {
     flashvid_compressor_destroy(compressor);
 }
 
+/* The number of rows is each clip's own: those that have fewer tokens fail, and the others do not. */
+static void exact_rows(int threads) {
+    flashvid_configuration configuration;
+    flashvid_compressor *compressor = NULL;
+    flashvid_clip clips[CLIPS];
+    flashvid_output outputs[CLIPS];
+    const flashvid_clip *clip_list[CLIPS];
+    flashvid_output *output_list[CLIPS];
+    flashvid_status statuses[CLIPS];
+    char message[128];
+    int index;
+    /* As many as the third clip has tokens. */
+    flashvid_configuration_init(&configuration, sizeof configuration);
+    configuration.target_rows = (FRAMES - 2) * TOKENS;
+    EXPECT(flashvid_compressor_create(&configuration, threads, &compressor, NULL, 0) == FLASHVID_OK, "create");
+    for (index = 0; index < CLIPS; index += 1) {
+        random_state = 100 + (uint64_t)index;
+        random_frames(features[index], FRAMES, TOKENS * CHANNELS);
+        memset(&clips[index], 0, sizeof clips[index]);
+        clips[index].struct_size = sizeof clips[index];
+        clips[index].features = features[index];
+        clips[index].frames = FRAMES - index;
+        clips[index].tokens_per_frame = TOKENS;
+        clips[index].channels = CHANNELS;
+        clip_list[index] = &clips[index];
+        outputs[index] = output_in(&together[index]);
+        output_list[index] = &outputs[index];
+    }
+    EXPECT(flashvid_compressor_compress_batch(compressor, clip_list, output_list, CLIPS, statuses) ==
+               FLASHVID_INVALID_CONFIGURATION,
+           "batch");
+    flashvid_compressor_error(compressor, message, sizeof message);
+    EXPECT(strstr(message, "clip 3: target rows is 100; expected 1 to 80") == message, "%s", message);
+    for (index = 0; index < CLIPS; index += 1) {
+        EXPECT(statuses[index] == (index <= 2 ? FLASHVID_OK : FLASHVID_INVALID_CONFIGURATION), "status of clip %d", index);
+        EXPECT(outputs[index].row_count == (index <= 2 ? configuration.target_rows : 0), "rows of clip %d", index);
+    }
+    flashvid_compressor_destroy(compressor);
+}
+
 static void pruning(uint64_t seed) {
     float attention[2 * 300];
     int32_t kept[300];
@@ -107,6 +147,7 @@ int main(void) {
     for (threads = 1; threads <= 6; threads += 1) {
         batches(threads, -1);
         batches(threads, threads % CLIPS);
+        exact_rows(threads);
     }
     for (seed = 0; seed < 100; seed += 1) pruning(seed);
     printf("batch: %d failures\n", failures);

@@ -196,8 +196,8 @@ int main(int count, char **arguments) {
     sigaction(SIGUSR1, &action, NULL);
     is_over = 0;
     pthread_create(&threads[0], NULL, compress_on, NULL);
-    alarm(60);
-    while (handled < children / 10) {
+    alarm(240);
+    while (handled < children / 50) {
         struct timespec pause = {0, 300000};
         pthread_kill(threads[0], SIGUSR1);
         nanosleep(&pause, NULL);

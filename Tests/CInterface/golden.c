@@ -1,4 +1,4 @@
-/* The golden cases through the C interface: golden case-*.safetensors. Compiled as C99, and as C++17 by golden.cpp. */
+/* The golden cases through the C interface: golden case-*.safetensors .... Compiled as C99, and as C++17 by golden.cpp. */
 #include "golden.h"
 
 static void check(

@@ -97,17 +97,22 @@ static float *floats(const tensor *source) {
 
 /* ---------------------------------------------------------------------------------------------- Golden cases */
 
-/* The value of a key of the configuration, which stands in the metadata as JSON in a string. */
-static const char *field(const tensor_file *file, const char *name) {
+/* The value of a key of the configuration, which stands in the metadata as JSON in a string; NULL if it is not there. */
+static const char *find_field(const tensor_file *file, const char *name) {
     char key[64];
     const char *place;
     snprintf(key, sizeof key, "\\\"%s\\\":", name);
     place = find(file, key);
+    while (place != NULL && *place == ' ') place += 1;
+    return place;
+}
+
+static const char *field(const tensor_file *file, const char *name) {
+    const char *place = find_field(file, name);
     if (place == NULL) {
         fprintf(stderr, "no %s in the configuration\n", name);
         exit(2);
     }
-    while (*place == ' ') place += 1;
     return place;
 }
 
@@ -143,6 +148,8 @@ static inline flashvid_configuration golden_configuration(const tensor_file *fil
     configuration.refinement_rounds = atoll(field(file, "refinement_rounds"));
     configuration.placement =
         is_text(field(file, "placement"), "medoid") ? FLASHVID_PLACEMENT_MEDOID : FLASHVID_PLACEMENT_CENTRE;
+    /* The oldest cases are from before there were any. */
+    if (find_field(file, "target_rows") != NULL) configuration.target_rows = atoll(field(file, "target_rows"));
     return configuration;
 }
 

@@ -151,7 +151,7 @@ static void encoder(const char *folder) {
         last.key_count = KEYS;
         last.width = width;
         last.key_head_stride = width;
-        last.DECODER_KEY_TOKEN_STRIDE = 2 * width;
+        last.key_token_stride = 2 * width;
         EXPECT(flashvid_scorer_last_query(scorer, &last, all, KEYS) == FLASHVID_OK, "last query");
         EXPECT(distance(all, wanted_all, KEYS) < 1e-6, "%g from the definition", distance(all, wanted_all, KEYS));
         last.places = places;

@@ -1,10 +1,17 @@
 /*
  * Callers of other versions. Compiled against the header as it is, against one whose structs lack their last fields (OLDER),
- * against one whose structs have more of them (NEWER), and against those of the releases before, in older/.
+ * against one whose structs have more of them (NEWER), and against those of the release before (PREVIOUS), in older/.
  */
 #include "random.h"
 #include "support.h"
 #include <flashvid_host.h>
+
+#ifdef PREVIOUS
+/* What was renamed since, and what was not there. */
+#define flashvid_context_budget flashvid_context
+FLASHVID_API flashvid_status flashvid_struct_field(
+    const char *structure, int64_t index, const char **field, size_t *offset, size_t *size);
+#endif
 
 enum { FRAMES = 6, TOKENS = 12, CHANNELS = 8 };
 /* Behind each struct there are bytes that a library of another version must not take for part of it. */
@@ -47,6 +54,24 @@ static uint64_t sum(const void *bytes, size_t count) {
     size_t index;
     for (index = 0; index < count; index += 1) result = (result ^ ((const unsigned char *)bytes)[index]) * 1099511628211u;
     return result;
+}
+
+/* A caller that does not know of target rows asks for none, whatever lies behind its struct. */
+static void target_rows(flashvid_configuration *configuration) {
+    int64_t rows = 0;
+#if !defined OLDER && !defined PREVIOUS
+    EXPECT(configuration->target_rows == 0, "target rows");
+    configuration->target_rows = FRAMES * TOKENS + 1;
+    EXPECT(flashvid_output_token_count(configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_INVALID_CONFIGURATION,
+           "more rows than tokens");
+    configuration->target_rows = 7;
+    EXPECT(flashvid_output_token_count(configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_OK && rows == 7,
+           "%lld rows", (long long)rows);
+    configuration->target_rows = 0;
+#endif
+    /* ceil(12 * 0.2 * 1.25) of each frame, which in double is 4. */
+    EXPECT(flashvid_output_token_count(configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_OK && rows == 4 * FRAMES,
+           "%lld rows", (long long)rows);
 }
 
 static uint64_t attention(void) {
@@ -166,7 +191,10 @@ static uint64_t plans(const flashvid_configuration *configuration) {
 
 /* The structs of the library that runs are those of the header, as far as the header knows them. */
 static void structs(void) {
+#ifdef PREVIOUS
     static const char *const renamed[][2] = {{"key_stride", "key_token_stride"}, {"flashvid_context", "flashvid_context_budget"}};
+    size_t word;
+#endif
     static const struct {
         const char *name;
         size_t offset, size;
@@ -175,13 +203,15 @@ static void structs(void) {
     };
     const char *structure = NULL;
     int64_t index = -1;
-    size_t entry, word;
+    size_t entry;
     for (entry = 0; entry < sizeof known / sizeof *known; entry += 1) {
         const char *name = known[entry].name, *found = NULL;
         size_t offset = 0, size = 0;
         flashvid_status status;
-        for (word = 0; word < 2; word += 1)
-            if (strcmp(name, renamed[word][0]) == 0 && FLASHVID_VERSION < 2000) name = renamed[word][1];
+#ifdef PREVIOUS
+        for (word = 0; word < sizeof renamed / sizeof *renamed; word += 1)
+            if (strcmp(name, renamed[word][0]) == 0) name = renamed[word][1];
+#endif
         if (strncmp(name, "flashvid_", 9) == 0) {
             structure = name;
             index = -1;
@@ -196,7 +226,7 @@ static void structs(void) {
         EXPECT(status == FLASHVID_OK && strcmp(found, name) == 0, "%s: %s for %s", structure, found, name);
         if (index >= 0)
             EXPECT(offset == known[entry].offset && size == known[entry].size, "%s: %s at %d of %d", structure, name, (int)offset, (int)size);
-#if defined OLDER || FLASHVID_VERSION < 2000
+#if defined OLDER || defined PREVIOUS
         else
             EXPECT(offset == 0 && size >= known[entry].size, "%s of %d", structure, (int)size);
 #elif defined NEWER
@@ -249,6 +279,7 @@ int main(void) {
     EXPECT(configuration.value.struct_size == sizeof configuration.value, "size");
     EXPECT(configuration.value.retention_ratio == 0.2, "retention");
     PRESET_IS_ZERO(configuration);
+    target_rows(&configuration.value);
     FILL(clip);
     clip.value.features = features;
     clip.value.frames = FRAMES;
@@ -270,7 +301,11 @@ int main(void) {
 #ifdef OLDER
     EXPECT(flashvid_configuration_refine(&configuration.value) == FLASHVID_UNSUPPORTED, "refine");
 #else
+    EXPECT(configuration.value.minimum_segments == 4, "minimum of segments");
     EXPECT(flashvid_configuration_refine(&configuration.value) == FLASHVID_OK, "refine");
+    /* A value, not a layout: callers of the last version have it too. */
+    EXPECT(configuration.value.minimum_segments == 0 && configuration.value.refinement_rounds == 1, "refined");
+    EXPECT(flashvid_configuration_validate(&configuration.value, NULL, 0) == FLASHVID_OK, "refined");
 #endif
     NEWER_IS_UNSUPPORTED(clip, flashvid_compressor_compress(compressor, &clip.value, &output.value));
     NEWER_IS_UNSUPPORTED(output, flashvid_compressor_compress(compressor, &clip.value, &output.value));

@@ -8,19 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#if FLASHVID_VERSION < 2000
-/* With the headers of 0.1: what was renamed since, and what was not there. */
-#define DECODER_KEY_TOKEN_STRIDE key_stride
-#define flashvid_context_budget flashvid_context
-#ifdef __cplusplus
-extern "C"
-#endif
-FLASHVID_API flashvid_status flashvid_struct_field(
-    const char *structure, int64_t index, const char **field, size_t *offset, size_t *size);
-#else
-#define DECODER_KEY_TOKEN_STRIDE key_token_stride
-#endif
-
 static int failures = 0;
 
 #define EXPECT(condition, ...)                                    \

@@ -133,6 +133,27 @@ import Testing
         #expect(try configuration(["--no-segmentation"] + arguments) == expected)
     }
 
+    /// The ratio and the expansion are then not looked at.
+    @Test func rows() throws {
+        let (file, run) = try compress(["--rows", "41", "--retention", "7", "--expansion", "-1", "--refined"])
+        #expect(run.output.contains("72 in, 41 out"))
+        #expect(try #require(file.entry("tokens")).shape == [41, 8])
+        var expected = Configuration.refined
+        expected.targetRows = 41
+        expected.retentionRatio = 7
+        expected.expansion = -1
+        #expect(try configuration(["--rows", "41", "--retention", "7", "--expansion", "-1", "--refined"]) == expected)
+    }
+
+    @Test func automaticSegments() throws {
+        var expected = Configuration()
+        expected.minimumSegments = 0
+        #expect(try configuration(["--min-segments", "auto"]) == expected)
+        #expect(try configuration(["--min-segments", "0"]) == expected)
+        #expect(try configuration(["--refined"]).minimumSegments == 0)
+        #expect(try configuration(["--refined", "--min-segments", "5"]).minimumSegments == 5)
+    }
+
     /// Explicit options win, before a preset and after it.
     @Test func explicitOptionsOverridePresets() throws {
         var refined = Configuration.refined
@@ -145,9 +166,9 @@ import Testing
         #expect(try configuration(overrides + ["--refined"]) == refined)
 
         var preset = Configuration.preset(.qwen25VL)
+        preset.refine()
         preset.minimumSegments = 2
         preset.selection = .attention
-        preset.refine()
         let more = ["--min-segments", "2", "--selection", "attention"]
         for order in [
             ["--preset", "qwen2.5-vl", "--refined"] + more, more + ["--refined", "--preset", "qwen2.5-vl"],

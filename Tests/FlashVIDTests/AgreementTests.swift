@@ -14,6 +14,17 @@ struct AgreementTests {
         try expectAgreement(clip, configuration, generator.story(clip, configuration))
     }
 
+    @Test("any clip, any exact number of rows", arguments: Seeds.first(120))
+    func targetRows(_ seed: UInt64) throws {
+        var generator = ClipGenerator(seed: seed)
+        let clip = generator.clip()
+        var configuration = generator.configuration(.definition)
+        configuration.targetRows = generator.targetRows(clip)
+        // They are not looked at.
+        (configuration.retentionRatio, configuration.expansion) = (.nan, -1)
+        try expectAgreement(clip, configuration, generator.story(clip, configuration))
+    }
+
     /// Long trees, late frames and a budget that binds, for every selection: what small random shapes seldom have.
     @Test(
         "the widest clips, every selection", arguments: Configuration.Selection.allCases, Seeds.first(3))
@@ -29,6 +40,9 @@ struct AgreementTests {
             configuration.minimumSegments = 2
             configuration.maximumSegmentFrames = 0
             configuration.temporalThreshold = 0.5
+            try expectAgreement(clip, configuration, generator.story(clip, configuration))
+            guard semantics == .definition else { continue }
+            configuration.targetRows = generator.random.integer(50...150)
             try expectAgreement(clip, configuration, generator.story(clip, configuration))
         }
     }

@@ -282,13 +282,15 @@ struct BadInputTests {
         + [-.leastNonzeroMagnitude, (1.0).nextUp, .infinity, -.infinity, .nan].map { BadField("alpha", \.alpha, $0) }
         + [(-1.0).nextDown, -.infinity, .nan].map { BadField("segment threshold", \.segmentThreshold, $0) }
         + [(-1.0).nextDown, -.infinity, .nan].map { BadField("temporal threshold", \.temporalThreshold, $0) }
-        + [0, -1, .min].map { BadField("minimum segments", \.minimumSegments, $0) }
+        + [-1, .min].map { BadField("minimum segments", \.minimumSegments, $0) }
+        + [-1, .min].map { BadField("target rows", \.targetRows, $0) }
         + [-1, .min].map { BadField("maximum segment frames", \.maximumSegmentFrames, $0) }
         + [-1, .min, 1001, .max].map { BadField("refinement rounds", \.refinementRounds, $0) }
         + [
             BadField("carry", \.carry, true, .published),
             BadField("refinement rounds", \.refinementRounds, 1, .published),
             BadField("placement", \.placement, .medoid, .published),
+            BadField("target rows", \.targetRows, 4, .published),
         ]
 
     @Test("every field of the configuration has its range", arguments: badFields)
@@ -304,6 +306,25 @@ struct BadInputTests {
         #expect {
             try bad.configuration.outputTokenCount(frames: 4, tokensPerFrame: 5)
         } throws: { isRefusal($0) }
+    }
+
+    @Test("more target rows than a clip has tokens are refused, and the compressor then works on")
+    func targetRows() throws {
+        let clip = Self.clip
+        let small = Clip(
+            shape: ClipShape(frames: 3, tokensPerFrame: 5, channels: 19), features: Array(clip.features.prefix(285)))
+        var configuration = Configuration()
+        configuration.targetRows = 16
+        var compressor = try Compressor(configuration, threads: 2)
+        var video = try compressor.compress(clip)
+        let before = video
+        #expect(
+            throws: FlashVIDError.invalidConfiguration(
+                field: "target rows", value: "16",
+                expected: "1 to 15, the tokens of the clip, or 0 for a number by the ratio")
+        ) { try compressor.compress(small, into: &video) }
+        expectIdentical(video, before, "after an error")
+        #expect(try compressor.compress(clip).count == 16)
     }
 
     @Test("the published semantics refuse the refined configuration")

@@ -23,6 +23,7 @@ struct ConfigurationTests {
         #expect(!configuration.carry)
         #expect(configuration.refinementRounds == 0)
         #expect(configuration.placement == .centre)
+        #expect(configuration.targetRows == 0)
     }
 
     @Test(
@@ -52,6 +53,7 @@ struct ConfigurationTests {
         refined.carry = true
         refined.refinementRounds = 1
         refined.placement = .medoid
+        refined.minimumSegments = 0
         #expect(Configuration.refined == refined)
         var published = Configuration()
         published.semantics = .published
@@ -59,7 +61,7 @@ struct ConfigurationTests {
         var preset = Configuration.preset(.qwen3VL, retentionRatio: 0.15)
         preset.refine()
         #expect(preset.selection == .attentionDiversity)
-        #expect(preset.minimumSegments == 4)
+        #expect(preset.minimumSegments == 0)
         #expect(preset.retentionRatio == 0.15)
         try refined.validate()
         try published.validate()
@@ -70,7 +72,7 @@ struct ConfigurationTests {
     private static let keys: Set = [
         "retention_ratio", "expansion", "alpha", "selection", "segmentation", "segment_threshold", "minimum_segments",
         "complementary_segments", "maximum_segment_frames", "temporal_threshold", "aggregation", "exact_budget",
-        "published_quirks", "carry", "refinement_rounds", "placement",
+        "published_quirks", "carry", "refinement_rounds", "placement", "target_rows",
     ]
 
     private static func dictionary(_ json: Data) throws -> NSDictionary {
@@ -83,7 +85,10 @@ struct ConfigurationTests {
         let encoded = try JSONEncoder().encode(try Fixtures.configuration(json))
         let dictionary = try Self.dictionary(encoded)
         #expect(Set(dictionary.allKeys.compactMap { $0 as? String }) == Self.keys)
-        #expect(dictionary == (try Self.dictionary(Data(json.utf8))))
+        // The oldest of them are from before there were target rows.
+        let given = try #require(try Self.dictionary(Data(json.utf8)).mutableCopy() as? NSMutableDictionary)
+        if given["target_rows"] == nil { given["target_rows"] = 0 }
+        #expect(dictionary == given)
     }
 
     @Test("any configuration survives coding", arguments: Seeds.first(50))
@@ -92,6 +97,7 @@ struct ConfigurationTests {
         var configuration = generator.configuration()
         configuration.retentionRatio = max(generator.random.uniform(), 1e-9)
         configuration.temporalThreshold = generator.random.uniform() * 2 - 1
+        configuration.targetRows = generator.random.pick([0, 1, 800, .max])
         let encoded = try JSONEncoder().encode(configuration)
         #expect(try JSONDecoder().decode(Configuration.self, from: encoded) == configuration)
     }
@@ -136,14 +142,42 @@ struct ConfigurationTests {
             for expansion in [0.8, 1, 1.1, 1.25] {
                 var configuration = Configuration(retentionRatio: retention)
                 configuration.expansion = expansion
-                let budget = Reference.budget(tokensPerFrame: tokensPerFrame, configuration)
+                let shape = ClipShape(frames: 1, tokensPerFrame: tokensPerFrame, channels: 1)
+                let budget = Reference.budget(shape, configuration)
                 let rows = try configuration.outputTokenCount(frames: 1, tokensPerFrame: tokensPerFrame)
-                guard rows == budget.selected + budget.contextual else {
+                guard rows == budget.selected[0] + budget.contextual else {
                     Issue.record("\(rows) rows, retention \(retention), expansion \(expansion)")
                     return
                 }
             }
         }
+    }
+
+    @Test("target rows are the number of rows, and what is beyond a clip's tokens is refused by name")
+    func targetRows() throws {
+        // Neither the ratio nor the expansion is looked at.
+        var configuration = Configuration(retentionRatio: .nan)
+        configuration.expansion = -3
+        for (frames, tokens) in [(1, 1), (32, 196), (64, 169), (7, 1 << 40), (Int.max, 1), (1, 1 << 52)] {
+            for rows in [1, 2, 800, frames - 1, frames, frames &+ 1, frames * tokens] where rows > 0 {
+                configuration.targetRows = rows
+                guard rows <= frames * tokens else {
+                    #expect(
+                        throws: FlashVIDError.invalidConfiguration(
+                            field: "target rows", value: "\(rows)",
+                            expected: "1 to \(frames * tokens), the tokens of the clip, or 0 for a number by the ratio")
+                    ) { try configuration.outputTokenCount(frames: frames, tokensPerFrame: tokens) }
+                    continue
+                }
+                #expect(try configuration.outputTokenCount(frames: frames, tokensPerFrame: tokens) == rows)
+            }
+        }
+        configuration.targetRows = 5
+        #expect(throws: FlashVIDError.sizeOverflow("\(Int.max) frames of 2 tokens")) {
+            try configuration.outputTokenCount(frames: .max, tokensPerFrame: 2)
+        }
+        configuration.targetRows = 0
+        #expect(throws: FlashVIDError.self) { try configuration.validate() }
     }
 
     @Test("sizes that cannot be are refused")

@@ -144,6 +144,12 @@ struct EdgeTests {
             $0.expansion = 0.25
         },
         configuration("greatest expansion") { $0.expansion = .greatestFiniteMagnitude },
+        configuration("one row") { $0.targetRows = 1 },
+        configuration("one row, carried") {
+            $0.targetRows = 1
+            $0.carry = true
+            $0.segmentation = false
+        },
         configuration("alpha 0") { $0.alpha = 0 },
         configuration("alpha 0, refined") {
             $0.refine()
@@ -229,7 +235,8 @@ struct EdgeTests {
         case "segment threshold 1":
             // Neighbouring frames have the same mean, or multiples of it. The cosine of the means is 1, or just below.
             ["all tokens equal", "still: every frame the same", "multiples of one token", "one number"].contains(clip)
-        case "two segments of a still clip", "diversity, few segments", "attentionDiversity, few segments":
+        case "two segments of a still clip", "diversity, few segments", "attentionDiversity, few segments",
+            "refined", "retention 1, refined", "alpha 0, refined", "alpha 1, refined":
             // The same cosines, all 1 but for the last digit: which is the smallest?
             clip == "multiples of one token"
         case "medoid alone, one segment":

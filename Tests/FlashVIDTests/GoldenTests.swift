@@ -6,7 +6,10 @@ import Testing
 struct GoldenTests {
     @Test("all are there")
     func count() {
-        #expect(Fixtures.goldenNames.count == 48)
+        #expect(Fixtures.goldenNames.count == 48 + 24 + 24 + 8)
+        for (folder, count) in [("rows", 24), ("hard", 24), ("auto", 8)] {
+            #expect(Fixtures.goldenNames.count { $0.hasPrefix(folder + "/") } == count, "\(folder)")
+        }
     }
 
     @Test("decisions are equal, tokens within 1e-5", arguments: Fixtures.goldenNames)

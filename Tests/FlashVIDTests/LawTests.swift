@@ -10,20 +10,24 @@ struct LawTests {
     ) throws -> (clip: Clip, configuration: Configuration, video: CompressedVideo, story: Comment) {
         var generator = ClipGenerator(seed: seed)
         let clip = generator.clip()
-        let configuration = generator.configuration(.definition)
+        var configuration = generator.configuration(.definition)
+        if generator.random.chance(0.4) { configuration.targetRows = generator.targetRows(clip) }
         let story = Comment(rawValue: generator.story(clip, configuration))
         return (clip, configuration, try clip.compressed(configuration), story)
     }
 
     private static func contextualBudget(_ clip: Clip, _ configuration: Configuration) -> Int {
-        Reference.budget(tokensPerFrame: clip.shape.tokensPerFrame, configuration).contextual
+        Reference.budget(clip.shape, configuration).contextual
     }
 
-    @Test("K = T·F, as foretold", arguments: Seeds.first(40))
+    @Test("K = T·F or what was asked for, as foretold", arguments: Seeds.first(40))
     func count(_ seed: UInt64) throws {
         let (clip, configuration, video, story) = try Self.sample(seed)
-        let budget = Reference.budget(tokensPerFrame: clip.shape.tokensPerFrame, configuration)
-        let count = (budget.selected + budget.contextual) * clip.shape.frames
+        let budget = Reference.budget(clip.shape, configuration)
+        let selected = budget.selected.reduce(0, +)
+        let count =
+            configuration.targetRows > 0
+            ? configuration.targetRows : selected + budget.contextual * clip.shape.frames
         let foretold = try configuration.outputTokenCount(
             frames: clip.shape.frames, tokensPerFrame: clip.shape.tokensPerFrame)
         #expect(foretold == count, story)
@@ -34,7 +38,7 @@ struct LawTests {
         #expect(video.tokens.count == count * clip.shape.channels, story)
         #expect(video.assignment.count == clip.tokenCount, story)
         #expect(video.parents.count == clip.tokenCount, story)
-        #expect(video.kinds.count { $0 == .selected } == budget.selected * clip.shape.frames, story)
+        #expect(video.kinds.count { $0 == .selected } == selected, story)
         #expect(video.shape == clip.shape, story)
     }
 
@@ -74,8 +78,9 @@ struct LawTests {
             #expect(video.segmentLengths == [clip.shape.frames], story)
         }
         if configuration.segmentation, configuration.complementarySegments {
-            let wanted = min(configuration.minimumSegments, clip.shape.frames)
-            #expect(video.segmentLengths.count >= wanted, story)
+            let minimum = configuration.minimumSegments
+            let wanted = minimum > 0 ? minimum : Reference.automaticSegments(clip.shape.frames)
+            #expect(video.segmentLengths.count >= min(wanted, clip.shape.frames), story)
         }
     }
 
@@ -281,11 +286,38 @@ struct LawTests {
         }
     }
 
+    @Test("any exact number of rows of a clip comes out, spread evenly")
+    func everyCount() throws {
+        var generator = ClipGenerator(seed: 5)
+        let clip = generator.clip(
+            shape: ClipShape(frames: 7, tokensPerFrame: 6, channels: 9), traits: [.motion, .stillParts])
+        for alpha in [0, 0.3, 1] {
+            for base in [Configuration(), .refined] {
+                for rows in 1...42 {
+                    var configuration = base
+                    configuration.alpha = alpha
+                    configuration.targetRows = rows
+                    let video = try clip.compressed(configuration)
+                    #expect(video.count == rows)
+                    #expect(try configuration.outputTokenCount(frames: 7, tokensPerFrame: 6) == rows)
+                    let selected = (0..<7).map { frame in
+                        zip(video.kinds, video.indices).count { $0 == .selected && $1 / 6 == frame }
+                    }
+                    #expect(selected == Reference.budget(clip.shape, configuration).selected, "\(rows), alpha \(alpha)")
+                    #expect(selected.max()! - selected.min()! <= 1)
+                }
+            }
+        }
+    }
+
     @Test("1, 2 and 5 threads give the same, bit for bit", arguments: Seeds.first(30))
     func threads(_ seed: UInt64) throws {
         var generator = ClipGenerator(seed: seed)
         let clip = generator.clip()
-        let configuration = generator.configuration()
+        var configuration = generator.configuration()
+        if configuration.semantics == .definition, generator.random.chance(0.4) {
+            configuration.targetRows = generator.targetRows(clip)
+        }
         let story = generator.story(clip, configuration)
         let single = try clip.compressed(configuration, threads: 1)
         for threads in [2, 5, nil] {

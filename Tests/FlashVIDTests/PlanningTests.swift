@@ -87,6 +87,84 @@ struct PlanningTests {
         }
     }
 
+    @Test("with target rows the video takes so many positions, whatever its length")
+    func targetRows() throws {
+        // Neither the ratio nor the expansion is looked at.
+        var configuration = Configuration(retentionRatio: 7)
+        configuration.targetRows = 800
+        let budget = ContextBudget(positions: 1000, tokensPerFrame: 196, overheadPerFrame: 2, otherPositions: 65)
+        #expect(try budget.frames(configuration) == (1000 - 65 - 800) / 2)
+        func error(_ budget: ContextBudget, _ rows: Int) -> FlashVIDError? {
+            configuration.targetRows = rows
+            return Self.error { () throws(FlashVIDError) in try budget.frames(configuration) }
+        }
+        #expect(error(budget, 936) == .impossiblePlan("936 rows do not fit in the 935 positions left for the video"))
+        #expect(
+            error(budget, 934) == .impossiblePlan("a frame takes 2 positions and 1 are left beside the 934 rows"))
+        // The one frame that fits beside the rows has fewer tokens than there are rows.
+        #expect(
+            error(budget, 933)
+                == .invalidConfiguration(
+                    field: "target rows", value: "933",
+                    expected: "1 to 196, the tokens of the clip, or 0 for a number by the ratio"))
+        #expect(
+            error(ContextBudget(positions: 1000, tokensPerFrame: 196), 800)
+                == .impossiblePlan(
+                    "frames take no positions beside the 800 rows of the video, so that any number of them fits"))
+        guard case .invalidConfiguration("target rows", "-1", _) = error(budget, -1) else {
+            Issue.record("-1 rows")
+            return
+        }
+        // What a ratio buys does not depend on them.
+        var ratio = Configuration()
+        let wanted = try budget.retentionRatio(forFrames: 30, ratio)
+        ratio.targetRows = 5
+        #expect(try budget.retentionRatio(forFrames: 30, ratio) == wanted)
+    }
+
+    @Test("a plan with target rows is that of a ratio that gives as many, and one row finer")
+    func planWithRows() throws {
+        for host in HostModel.all {
+            let frames = host.frames
+            let ratio = try host.planRow(retentionRatio: 0.1, textTokens: 50)
+            var row = try host.planRow(targetRows: ratio.visualTokens, textTokens: 50)
+            #expect(row.targetRows == ratio.visualTokens)
+            (row.targetRows, row.retentionRatio) = (nil, 0.1)
+            #expect(row == ratio)
+            let more = try host.planRow(targetRows: ratio.visualTokens + 1, textTokens: 50)
+            #expect(more.visualTokens == ratio.visualTokens + 1)
+            #expect(more.promptLength == ratio.promptLength + 1)
+            #expect(more.prefillWork > ratio.prefillWork)
+            #expect(more.framesInContext <= ratio.framesInContext)
+            // What fits, in whole numbers, and one frame more that does not.
+            func positions(_ count: Int) -> Int {
+                let rows = (count * (ratio.visualTokens + 1) + frames - 1) / frames
+                return rows + count * host.overheadPerFrame + host.overheadPerVideo + 50
+            }
+            #expect(positions(more.framesInContext) <= host.language.contextLength)
+            #expect(positions(more.framesInContext + 1) > host.language.contextLength)
+            let (seconds, work) = (0.03, 1e14)
+            #expect(
+                try host.breakEvenFrames(
+                    targetRows: ratio.visualTokens, secondsPerFrame: seconds, workPerSecond: work)
+                    == (try host.breakEvenFrames(retentionRatio: 0.1, secondsPerFrame: seconds, workPerSecond: work)))
+            #expect(
+                Self.error { () throws(FlashVIDError) in
+                    try host.planRow(targetRows: frames * host.tokensPerFrame + 1)
+                }
+                    == .invalidConfiguration(
+                        field: "target rows", value: "\(frames * host.tokensPerFrame + 1)",
+                        expected: "1 to \(frames * host.tokensPerFrame), the tokens of the clip, or 0 for a number by "
+                            + "the ratio"))
+        }
+        #expect(
+            Self.error { () throws(FlashVIDError) in try HostModel.qwen25VL7B.planRow(targetRows: 0) }
+                == .invalidConfiguration(field: "target rows", value: "0", expected: "at least 1"))
+        #expect(
+            Self.error { () throws(FlashVIDError) in try HostModel.qwen25VL7B.planRow(frames: 0, targetRows: 5) }
+                == .empty(dimension: "frames", value: 0))
+    }
+
     @Test("ten times the frames: a plan's rows hang together")
     func plan() throws {
         for host in HostModel.all {

@@ -191,6 +191,8 @@ struct PromptTests {
         #expect(
             try Gather.rows(before.span, width: 2, indices: places) == states(once))
         #expect(try twice.keyBias(counts: [9, 9, 2, 9, 9]) == [0, 0, 0.6931472, 0, 0, 0])
+        #expect(try twice.keyBias(counts: [9, 9, 4, 9, 9], strength: 0.5) == [0, 0, 0.6931472, 0, 0, 0])
+        #expect(try twice.keyBias(counts: [9, 9, 4, 9, 9], strength: 0) == [0, 0, 0, 0, 0, 0])
         let (none, _) = try kept.pruned(keeping: [])
         #expect(none.positions == [0, 1, 10, 11, 12])
     }
@@ -365,6 +367,12 @@ struct PromptTests {
         }
         #expect(throws: FlashVIDError.countMismatch(of: "counts", expected: 2, found: 1)) {
             try kept.keyBias(counts: [1])
+        }
+        for strength in [-0.1, 1.5, .nan, .infinity] {
+            #expect(
+                throws: FlashVIDError.invalidConfiguration(
+                    field: "strength", value: "\(strength)", expected: "a number in [0, 1]")
+            ) { try kept.keyBias(counts: [1, 1], strength: strength) }
         }
         #expect(throws: FlashVIDError.outOfRange(of: "count", at: 1, value: 0, range: 1..<Int.max)) {
             try kept.keyBias(counts: [1, 0])

@@ -100,6 +100,12 @@ struct StreamTests {
                 _ = try VideoStream(configuration, tokensPerFrame: tokens, channels: channels, threads: 1)
             }
         }
+        configuration.targetRows = 5
+        #expect(
+            throws: FlashVIDError.invalidConfiguration(
+                field: "target rows", value: "5", expected: "0 in a stream, whose frames are not known beforehand")
+        ) { _ = try VideoStream(configuration, tokensPerFrame: 4, channels: 4, threads: 1) }
+        configuration.targetRows = 0
         configuration.maximumSegmentFrames = .max
         #expect(throws: FlashVIDError.self) {
             _ = try VideoStream(configuration, tokensPerFrame: 4, channels: 4, threads: 1)

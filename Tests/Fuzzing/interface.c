@@ -33,6 +33,13 @@ static uint64_t take(input *source, size_t count) {
     return value;
 }
 
+/* From the end: what is added later leaves the meaning of inputs as it was. */
+static uint8_t take_last(input *source) {
+    if (source->left == 0) return 0;
+    source->left -= 1;
+    return source->bytes[source->left];
+}
+
 static int64_t below(input *source, int64_t limit) { return (int64_t)(take(source, 1) % (uint64_t)limit); }
 
 /* A number of an odd kind now and then. */
@@ -194,6 +201,17 @@ static int succeeded(flashvid_status status) {
 
 /* -------------------------------------------------------------------------------------------- Clips and their results */
 
+/* Mostly none, since a stream takes none. */
+static int64_t target_rows(input *source) {
+    const uint8_t drawn = take_last(source);
+    switch (drawn) {
+    case 255: return INT64_MAX;
+    case 254: return INT64_MIN;
+    case 253: return -1;
+    default: return drawn % 4 == 0 ? drawn / 4 : 0;
+    }
+}
+
 static void configure(input *source, flashvid_configuration *configuration) {
     flashvid_configuration_preset(configuration, sizeof *configuration, (flashvid_model)below(source, 4), 0.25);
     configuration->retention_ratio = odd(source, 0.25);
@@ -211,6 +229,7 @@ static void configure(input *source, flashvid_configuration *configuration) {
     configuration->carry = below(source, 3) == 0;
     configuration->refinement_rounds = below(source, 3);
     configuration->placement = (flashvid_placement)(below(source, 3) == 0);
+    configuration->target_rows = target_rows(source);
 }
 
 static void lend(input *source, flashvid_clip *clip) {
@@ -433,6 +452,7 @@ static void stream(input *source) {
                                     below(source, 16) ? clip.type : no_enum(source), 1 + (int32_t)below(source, 2), &stream,
                                     message, sizeof message);
     if (!succeeded(status)) return;
+    REQUIRE(configuration.target_rows == 0);
     for (videos = 0; videos < 2; videos += 1) {
         int faulty = 0;
         while (first < clip.frames) {
@@ -1088,6 +1108,7 @@ static void plans(input *source) {
     if (succeeded(flashvid_plan_retention(&context, &configuration, wanted_frames, &ratio, message, sizeof message))) {
         REQUIRE(ratio > 0 && ratio <= 1);
         configuration.retention_ratio = ratio;
+        configuration.target_rows = 0;
         if (configuration.semantics == FLASHVID_SEMANTICS_DEFINITION) {
             frames = -7;
             REQUIRE(flashvid_plan_frames(&context, &configuration, &frames, NULL, 0) == FLASHVID_OK && frames >= wanted_frames);

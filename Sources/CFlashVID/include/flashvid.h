@@ -199,10 +199,11 @@ enum {
 typedef struct flashvid_configuration {
     /* sizeof(flashvid_configuration); set by flashvid_configuration_init and _preset. */
     size_t struct_size;
-    /* Share of the tokens to keep, averaged over the language model's layers; in (0, 1]. Default 0.25. */
+    /* Share of the tokens to keep, averaged over the language model's layers; in (0, 1]. Not looked at with target_rows.
+       Default 0.25. */
     double retention_ratio;
     /* Tokens that enter the language model over tokens that the ratio names, to be paid back by pruning inside it
-       (flashvid_prune); above 0. Default 1.25. */
+       (flashvid_prune); above 0. Not looked at with target_rows. Default 1.25. */
     double expansion;
     /* Share of the budget that selection takes, the rest goes to merged tokens; in [0, 1]. Default 0.7. */
     double alpha;
@@ -212,7 +213,9 @@ typedef struct flashvid_configuration {
     int32_t segmentation;
     /* A cut is made where the cosine of neighbouring frames' means is below this; at least -1. Default 0.9. */
     double segment_threshold;
-    /* Fewer segments than this are cut further at their weakest transitions; at least 1. Default 8. */
+    /* Fewer segments than this are cut further at their weakest transitions; at least 0. 0 is automatic, from version 0.2 on:
+       min(8, ceil(frames / 4)), the paper's 8 at its 32 frames, and fewer for shorter clips, so that they keep their trees.
+       Libraries before that refuse 0. Default 8. */
     int64_t minimum_segments;
     /* Longest segment in frames; 0: no limit. Default 0. */
     int64_t maximum_segment_frames;
@@ -234,6 +237,10 @@ typedef struct flashvid_configuration {
     flashvid_placement placement;
     /* Zero. */
     int32_t reserved;
+    /* The exact number of rows that a clip becomes, for hosts that size their prompt before any feature exists; 1 to
+       frames * tokens_per_frame, which is checked for each clip. 0: a number by retention_ratio and expansion. Not with the
+       published semantics, and not in a stream. Default 0. From version 0.2 on. */
+    int64_t target_rows;
 } flashvid_configuration;
 
 /* The models that the authors evaluated. */
@@ -261,8 +268,20 @@ FLASHVID_API flashvid_status flashvid_configuration_preset(
     flashvid_configuration *configuration, size_t struct_size, flashvid_model model, double retention_ratio);
 
 /*
- * Sets what goes beyond the paper: alpha 0.5, carry, one refinement round, rows at their medoid. It covers a clip better at
- * an equal number of tokens; no language model has judged it yet.
+ * Sets what goes beyond the paper: alpha 0.5, carry, one refinement round, rows at their medoid, and, from version 0.2 on,
+ * the automatic minimum of segments, a value that minimum_segments did not have before and no change of the struct.
+ *
+ * It covers a clip better at an equal number of tokens. One small video language model has judged it (SmolLM2-135M on a
+ * ViT-S, clips of 8 frames of 64 tokens, 1,549 synthetic questions on 200 clips not trained on, standard errors 0.007 to
+ * 0.014, 2 segments). Right answers, 0.881 with all tokens:
+ *
+ *     kept               0.25    0.15    0.10    0.05
+ *     attention alone    0.867   0.832   0.786   0.719
+ *     default            0.869   0.863   0.841   0.757
+ *     refined            0.872   0.864   0.855   0.821
+ *
+ * With 8 segments of one frame each it gained nothing there, hence the automatic minimum. It is one model and one training;
+ * the default stays the paper's.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT; FLASHVID_UNSUPPORTED where the caller's struct is too old to hold
  * these fields.
  */
@@ -276,9 +295,11 @@ FLASHVID_API flashvid_status flashvid_configuration_validate(
     const flashvid_configuration *configuration, char *message, size_t message_capacity);
 
 /*
- * Rows that a clip of these sizes becomes, before any feature exists: F * min(N, ceil(N * retention_ratio * expansion)),
- * exactly, with the definition's semantics; with the published ones at most F rows more, and this is the most.
- * Errors: those of flashvid_configuration_validate, FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW; *count is then unchanged.
+ * Rows that a clip of these sizes becomes, before any feature exists: target_rows, or, where that is 0,
+ * F * min(N, ceil(N * retention_ratio * expansion)), exactly, with the definition's semantics; with the published ones at
+ * most F rows more, and this is the most.
+ * Errors: those of flashvid_configuration_validate, FLASHVID_INVALID_CONFIGURATION also where target_rows are more than the
+ * clip has tokens, FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW; *count is then unchanged.
  */
 FLASHVID_API flashvid_status flashvid_output_token_count(
     const flashvid_configuration *configuration, int64_t frames, int64_t tokens_per_frame, int64_t *count,
@@ -355,8 +376,11 @@ typedef struct flashvid_output {
     /* [frames * tokens_per_frame] room for the row that stands for each source token, or -1 where it was dropped, in a
        budget that alpha and rounding leave without merged rows; or NULL. NULL with the published semantics. */
     void *assignment;
-    /* [row_capacity] room for the number of source tokens that each row stands for, or NULL. Add its logarithm to the logit
-       of the row's key where the host can. NULL with the published semantics. */
+    /* [row_capacity] room for the number of source tokens that each row stands for, or NULL. A host may add its logarithm, or
+       a share of that, to the logit of the row's key. That is an option to measure, with a strength, and off by default:
+       reading compressed tokens, a vision transformer's [CLS] came out three times nearer with it (error 0.017 for 0.048 at
+       0.10), while a small video language model that was trained without it lost 3 to 8 points of accuracy at full strength
+       and none at half. NULL with the published semantics. */
     void *counts;
     /* [row_capacity] room for FLASHVID_SELECTED or FLASHVID_CONTEXTUAL, or NULL. */
     uint8_t *kinds;
@@ -425,8 +449,8 @@ FLASHVID_API flashvid_status flashvid_compressor_workspace_bytes(
  * Compresses a clip. O(F * N^2 * D) time, in matrix products. No copy of the features is made; the workspace grows with the
  * largest clip seen, and no memory is allocated for a clip no larger than one before.
  * Errors: FLASHVID_NULL_POINTER (handle, structs, features, tokens, indices), FLASHVID_INVALID_ARGUMENT,
- * FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_SHAPE to FLASHVID_BUSY as listed with the statuses,
- * FLASHVID_CANCELLED.
+ * FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_CONFIGURATION (target_rows above the clip's tokens),
+ * FLASHVID_INVALID_SHAPE to FLASHVID_BUSY as listed with the statuses, FLASHVID_CANCELLED.
  */
 FLASHVID_API flashvid_status flashvid_compressor_compress(
     flashvid_compressor *compressor, const flashvid_clip *clip, flashvid_output *output);
@@ -532,8 +556,9 @@ typedef struct flashvid_stream flashvid_stream;
  * maximum_segment_frames must be at least 1: it bounds the memory, to that many frames and one more, in the type in which
  * they come, besides the workspace of a segment; (maximum_segment_frames + 1) * tokens_per_frame and channels are below 2^31.
  * Each handle must be destroyed.
- * Errors: those of flashvid_configuration_validate, FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT,
- * FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW; *stream is then unchanged.
+ * Errors: those of flashvid_configuration_validate, FLASHVID_INVALID_CONFIGURATION also for target_rows, which need the
+ * video's length, FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT, FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW; *stream
+ * is then unchanged.
  */
 FLASHVID_API flashvid_status flashvid_stream_create(
     const flashvid_configuration *configuration, int64_t tokens_per_frame, int64_t channels, flashvid_scalar type,

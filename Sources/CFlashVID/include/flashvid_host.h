@@ -463,7 +463,8 @@ typedef struct flashvid_context_budget {
 } flashvid_context_budget;
 
 /*
- * Frames that fit when they are compressed, or with a NULL configuration when they are not, to *frames.
+ * Frames that fit when they are compressed, or with a NULL configuration when they are not, to *frames. With target_rows the
+ * video takes so many positions whatever its length, and only overhead_per_frame grows with it.
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED, FLASHVID_INVALID_CONFIGURATION,
  * FLASHVID_INVALID_SHAPE, FLASHVID_OUT_OF_RANGE, FLASHVID_SIZE_OVERFLOW, FLASHVID_IMPOSSIBLE where not one fits, or any
  * number does.
@@ -473,7 +474,8 @@ FLASHVID_API flashvid_status flashvid_plan_frames(
     size_t message_capacity);
 
 /*
- * The largest retention ratio with which `frames` frames fit, to *retention_ratio; the configuration's own is not used.
+ * The largest retention ratio with which `frames` frames fit, to *retention_ratio; the configuration's own and its
+ * target_rows are not used.
  * Errors: as flashvid_plan_frames; FLASHVID_IMPOSSIBLE where they do not fit with a token each.
  */
 FLASHVID_API flashvid_status flashvid_plan_retention(

@@ -5,7 +5,7 @@ extension Compression {
         let frames = frames(ofSegment: segment)
         let tokens = token(frames.lowerBound, 0)..<token(frames.upperBound, 0)
         if buildsTrees, frames.count > 1 {
-            merge(tokens, keeping: budget.total * frames.count, worker)
+            merge(tokens, keeping: budget.rows(of: frames), worker)
         }
         // Parents stand in earlier frames, so a root is known before what joins it.
         let lastInTree = tables.centres

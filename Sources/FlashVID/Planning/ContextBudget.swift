@@ -18,11 +18,17 @@ public struct ContextBudget: Sendable, Hashable {
 
     /// Frames that fit when they are compressed, counting the tokens that enter the model; nil for none compressed.
     ///
+    /// With ``Configuration/targetRows`` the video takes so many positions whatever its length, and only what is beside
+    /// the tokens of a frame grows with it.
+    ///
     /// Throws ``FlashVIDError/impossiblePlan(_:)`` where not one fits or any number does, ``FlashVIDError/empty(dimension:value:)``,
     /// ``FlashVIDError/outOfRange(of:at:value:range:)``, ``FlashVIDError/sizeOverflow(_:)`` or, for the configuration,
     /// ``FlashVIDError/invalidConfiguration(field:value:expected:)``.
     public func frames(_ configuration: Configuration?) throws(FlashVIDError) -> Int {
         let room = try room()
+        if let configuration, configuration.targetRows > 0 {
+            return try frames(room, withRows: configuration)
+        }
         let kept = try keptTokens(configuration)
         let (perFrame, overflow) = kept.addingReportingOverflow(overheadPerFrame)
         guard !overflow else { throw .sizeOverflow("a frame of \(kept) tokens and \(overheadPerFrame) others") }
@@ -34,11 +40,35 @@ public struct ContextBudget: Sendable, Hashable {
         return room / perFrame
     }
 
-    /// The largest retention ratio with which a number of frames fits; the configuration's own is not looked at.
+    /// The largest number of frames whose overhead fits beside the target rows.
+    private func frames(_ room: Int, withRows configuration: Configuration) throws(FlashVIDError) -> Int {
+        try configuration.validate()
+        let rows = configuration.targetRows
+        guard rows <= room else {
+            throw .impossiblePlan("\(rows) rows do not fit in the \(room) positions left for the video")
+        }
+        guard overheadPerFrame > 0 else {
+            throw .impossiblePlan(
+                "frames take no positions beside the \(rows) rows of the video, so that any number of them fits")
+        }
+        let most = (room - rows) / overheadPerFrame
+        guard most > 0 else {
+            throw .impossiblePlan(
+                "a frame takes \(overheadPerFrame) positions and \(room - rows) are left beside the \(rows) rows")
+        }
+        // Fewer frames than have as many tokens as there are rows cannot become them.
+        _ = try configuration.outputTokenCount(frames: most, tokensPerFrame: tokensPerFrame)
+        return most
+    }
+
+    /// The largest retention ratio with which a number of frames fits; the configuration's own ratio and target rows are
+    /// not looked at.
     ///
     /// Throws ``FlashVIDError/impossiblePlan(_:)`` where they do not fit with a token each, or what ``frames(_:)`` does.
     public func retentionRatio(forFrames frames: Int, _ configuration: Configuration) throws(FlashVIDError) -> Double {
         guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
+        var configuration = configuration
+        configuration.targetRows = 0
         let room = try room()
         // The published semantics may round up once more.
         let roundedUp = configuration.semantics == .published ? 1 : 0
@@ -49,7 +79,6 @@ public struct ContextBudget: Sendable, Hashable {
                     + "\(room) left for the video")
         }
         func fits(_ ratio: Double) throws(FlashVIDError) -> Bool {
-            var configuration = configuration
             configuration.retentionRatio = ratio
             return try keptTokens(configuration) - roundedUp <= perFrame
         }

@@ -150,21 +150,28 @@ extension KeptPrompt {
         return try Gather.rows(features, width: width, indices: visualRows.map { indices[$0] })
     }
 
-    /// What to add to the logits of each place's key, so that a row that stands for many source tokens is seen as
-    /// often as they would be: log(count) for rows of the video, 0 for text (spec 7).
+    /// What a host may add to the logits of each place's key, so that a row that stands for many source tokens is seen as
+    /// more: strength · log(count) for rows of the video, 0 for text (spec 7).
     ///
-    /// - Parameter counts: [K], as the compressed video gives them; each at least 1.
+    /// An option to measure: see ``CompressedVideo/counts`` for what it gained and cost.
     ///
-    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)`` or ``FlashVIDError/outOfRange(of:at:value:range:)``.
-    /// O(L').
-    public func keyBias(counts: [Int]) throws(FlashVIDError) -> [Float] {
+    /// - Parameters:
+    ///   - counts: [K], as the compressed video gives them; each at least 1.
+    ///   - strength: in 0...1; at 1 the row is seen as often as its source tokens would be.
+    ///
+    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)``, ``FlashVIDError/outOfRange(of:at:value:range:)`` or, for
+    /// the strength, ``FlashVIDError/invalidConfiguration(field:value:expected:)``. O(L').
+    public func keyBias(counts: [Int], strength: Double = 1) throws(FlashVIDError) -> [Float] {
+        guard strength >= 0, strength <= 1 else {
+            throw .invalidConfiguration(field: "strength", value: "\(strength)", expected: "a number in [0, 1]")
+        }
         guard counts.count == rowCount else {
             throw .countMismatch(of: "counts", expected: rowCount, found: counts.count)
         }
         for (row, count) in counts.enumerated() where count < 1 {
             throw .outOfRange(of: "count", at: row, value: count, range: 1..<Int.max)
         }
-        return rows.map { $0 == Self.text ? 0 : Float(Logits.naturalLogarithm(Double(counts[$0]))) }
+        return rows.map { $0 == Self.text ? 0 : Float(strength * Logits.naturalLogarithm(Double(counts[$0]))) }
     }
 
     /// The position that the first generated token takes where original M-RoPE positions are kept: one above the largest.

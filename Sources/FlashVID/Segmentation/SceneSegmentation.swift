@@ -13,8 +13,9 @@ extension Compression {
                 cuts += 1
             }
         }
-        if configuration.segmentation, configuration.complementarySegments, cuts + 1 < configuration.minimumSegments {
-            cutWeakest(configuration.minimumSegments - (cuts + 1), cut)
+        let minimum = configuration.minimumSegments(frames: frames)
+        if configuration.segmentation, configuration.complementarySegments, cuts + 1 < minimum {
+            cutWeakest(minimum - (cuts + 1), cut)
         }
         return numberSegments(cutBehind: cut)
     }
@@ -57,5 +58,12 @@ extension Compression {
         }
         tables.segmentStarts[segments] = Int32(frames)
         return segments
+    }
+}
+
+extension Configuration {
+    /// The minimum of segments of a clip: the paper's 8 at its 32 frames, fewer for shorter clips, where it is automatic.
+    fileprivate func minimumSegments(frames: Int) -> Int {
+        minimumSegments > 0 ? minimumSegments : min(8, (frames + 3) / 4)
     }
 }

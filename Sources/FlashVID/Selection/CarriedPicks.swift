@@ -1,5 +1,12 @@
 /// Picks of a segment's earlier frames, from which the choice in a frame starts (spec 12.1).
 extension SelectionFrame {
+    /// Whether there are any.
+    var hasCarried: Bool {
+        guard compression.configuration.carry else { return false }
+        let start = compression.frames(ofSegment: compression.segment(ofFrame: frame)).lowerBound
+        return compression.budget.selectedTokens(of: start..<frame) > 0
+    }
+
     /// Calls `body` with the place in the clip of every pick of the segment's earlier frames.
     func forEachCarried(_ body: (Int) -> Void) {
         let start = compression.frames(ofSegment: compression.segment(ofFrame: frame)).lowerBound

@@ -37,7 +37,7 @@ struct MaxMinDiversity {
     /// Fills `picks` in the order of choice.
     func select(into picks: UnsafeMutableBufferPointer<Int32>) {
         isChosen.update(repeating: false, count: count)
-        let carries = source.compression.configuration.carry && !source.compression.isFirstOfSegment(source.frame)
+        let carries = source.hasCarried
         if carries {
             source.measureCarried(view, into: distances) { interval($0) }
         } else {

@@ -8,14 +8,16 @@ extension Compression {
         let first = frame &* tokensPerFrame
         var picks = picks(ofFrame: frame)
         (tables.marks + first).update(repeating: [], count: tokensPerFrame)
+        // Max-min diversity reads the Gram matrix; plain attention needs the norms alone.
+        let needsGram = configuration.selection != .attention && !picks.isEmpty
         if needsGram {
             BLAS.gram(view, into: gram)
         }
-        measureNorms(frame, view, gram)
+        measureNorms(frame, view, needsGram ? gram : nil)
         defer {
             for pick in picks { tables.marks[first &+ Int(pick)].insert(.selected) }
         }
-        guard budget.selected > 0 else { return SelectedFrame(frame: frame, tokens: view, cosines: nil) }
+        guard !picks.isEmpty else { return SelectedFrame(frame: frame, tokens: view, cosines: nil) }
 
         let source = SelectionFrame(self, frame, worker)
         source.weigh(view)
@@ -31,16 +33,12 @@ extension Compression {
         return SelectedFrame(frame: frame, tokens: view, cosines: cosines)
     }
 
-    /// Max-min diversity reads the Gram matrix; plain attention needs the norms alone.
-    private var needsGram: Bool { configuration.selection != .attention && budget.selected > 0 }
-
-    /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle.
-    private func measureNorms(_ frame: Int, _ view: MatrixView, _ gram: UnsafePointer<Float>) {
+    /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle. `gram` are the products of the
+    /// tokens with each other, if there are any.
+    private func measureNorms(_ frame: Int, _ view: MatrixView, _ gram: UnsafePointer<Float>?) {
         for token in 0..<tokensPerFrame {
             let row = view.row(token)
-            let square =
-                needsGram
-                ? gram[token &* tokensPerFrame &+ token] : BLAS.dot(row, row, count: channels)
+            let square = gram?[token &* tokensPerFrame &+ token] ?? BLAS.dot(row, row, count: channels)
             let place = frame &* tokensPerFrame &+ token
             if square >= 1e-24, square <= 1e36 {
                 tables.inverseNorms[place] = 1 / square.squareRoot()

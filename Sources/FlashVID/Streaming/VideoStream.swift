@@ -44,7 +44,7 @@ public struct VideoStream: ~Copyable {
     /// Starts the threads; `threads` nil takes the machine's cores.
     ///
     /// Throws ``FlashVIDError/invalidConfiguration(field:value:expected:)``, also where there is no maximum of segment
-    /// frames, ``FlashVIDError/invalidThreadCount(_:)``, ``FlashVIDError/empty(dimension:value:)`` or
+    /// frames or a number of target rows, ``FlashVIDError/invalidThreadCount(_:)``, ``FlashVIDError/empty(dimension:value:)`` or
     /// ``FlashVIDError/sizeOverflow(_:)``.
     public init(
         _ configuration: Configuration, of type: ScalarType = .float32, tokensPerFrame: Int, channels: Int,
@@ -56,6 +56,11 @@ public struct VideoStream: ~Copyable {
             throw .invalidConfiguration(
                 field: "maximum segment frames", value: "\(most)",
                 expected: "at least 1, which bounds a stream's memory")
+        }
+        guard configuration.targetRows == 0 else {
+            throw .invalidConfiguration(
+                field: "target rows", value: "\(configuration.targetRows)",
+                expected: "0 in a stream, whose frames are not known beforehand")
         }
         guard tokensPerFrame > 0 else { throw .empty(dimension: "tokens per frame", value: tokensPerFrame) }
         guard channels > 0 else { throw .empty(dimension: "channels", value: channels) }

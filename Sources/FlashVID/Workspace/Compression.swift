@@ -58,7 +58,7 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
         let marks: UnsafeMutablePointer<Mark>
         /// [F·N] 1/|x|, or 0 where float32 cannot tell it.
         let inverseNorms: UnsafeMutablePointer<Float>
-        /// [F, selected] tokens picked in a frame, ascending.
+        /// Tokens picked in each frame, frame after frame, ascending.
         let picks: UnsafeMutablePointer<Int32>
         // Trees
         /// [F·N] best match in the frame before, or -1.
@@ -136,7 +136,7 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
             order: plan.take(Int32.self, frames),
             marks: plan.take(Mark.self, tokens),
             inverseNorms: plan.take(Float.self, tokens),
-            picks: plan.take(Int32.self, frames, budget.selected),
+            picks: plan.take(Int32.self, budget.selectedTokens(before: frames)),
             parents: plan.take(Int32.self, tokens),
             similarities: plan.take(Double.self, tokens),
             ranking: plan.take(Double.self, tokens),
@@ -187,7 +187,9 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
 
     /// Tokens picked in a frame, ascending.
     func picks(ofFrame frame: Int) -> UnsafeMutableBufferPointer<Int32> {
-        UnsafeMutableBufferPointer(start: tables.picks + frame &* budget.selected, count: budget.selected)
+        let first = budget.selectedTokens(before: frame)
+        return UnsafeMutableBufferPointer(
+            start: tables.picks + first, count: budget.selectedTokens(before: frame &+ 1) &- first)
     }
 }
 

@@ -67,9 +67,9 @@ struct Worker {
     ) {
         let tokens = clip.tokensPerFrame
         let channels = clip.channels
-        let carries = configuration.carry && budget.selected > 0
+        let carries = configuration.carry && budget.selects
         // Refinement compares a token with every row of its segment, at the most the clip's.
-        let rows = configuration.refinementRounds > 0 ? clip.frames * budget.total : 0
+        let rows = configuration.refinementRounds > 0 ? budget.rows(of: 0..<clip.frames) : 0
         let square = tokens.multipliedReportingOverflow(by: tokens)
         productCapacity = max(square.overflow ? Int.max : square.partialValue, rows)
 

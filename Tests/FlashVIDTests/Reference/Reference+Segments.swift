@@ -11,6 +11,9 @@ extension Reference {
         }
     }
 
+    /// min(8, ceil(F / 4)).
+    static func automaticSegments(_ frames: Int) -> Int { min(8, Int((Double(frames) / 4).rounded(.up))) }
+
     /// The same before long segments are cut.
     private static func transitions(_ clip: [Rows], _ configuration: Configuration) -> [Int] {
         let frames = clip.count
@@ -21,7 +24,8 @@ extension Reference {
         let similarity = (0..<frames - 1).map { means.dot($0, means, $0 + 1) }
 
         var cuts = similarity.indices.filter { similarity[$0] < configuration.segmentThreshold }
-        let missing = configuration.minimumSegments - (cuts.count + 1)
+        let minimum = configuration.minimumSegments > 0 ? configuration.minimumSegments : automaticSegments(frames)
+        let missing = minimum - (cuts.count + 1)
         if missing > 0, configuration.complementarySegments {
             let rest = rising(similarity).filter { similarity[$0] >= configuration.segmentThreshold }
             cuts = (cuts + rest.prefix(missing)).sorted()

@@ -1,12 +1,11 @@
 import FlashVID
 
 extension Reference {
-    /// Spec 4 (ADTS) for one segment: `count` ascending tokens of every frame. With the published semantics a token may
+    /// Spec 4 (ADTS) for one segment: so many ascending tokens of each frame. With the published semantics a token may
     /// come twice.
     static func select(
-        _ segment: [Rows], attention: [[Double]], count: Int, _ configuration: Configuration
+        _ segment: [Rows], attention: [[Double]], counts: [Int], _ configuration: Configuration
     ) -> [[Int]] {
-        guard count > 0 else { return segment.map { _ in [] } }
         let isPublished = configuration.semantics == .published
         let usesEvent = configuration.selection == .attentionDiversityEvent
         let columns = segment[0].columns
@@ -16,6 +15,11 @@ extension Reference {
         var earlier = Rows(columns: columns)
         var picks: [[Int]] = []
         for (frame, tokens) in segment.enumerated() {
+            let count = counts[frame]
+            guard count > 0 else {
+                picks.append([])
+                continue
+            }
             if configuration.selection == .attention {
                 picks.append(falling(attention[frame]).prefix(count).sorted())
                 continue

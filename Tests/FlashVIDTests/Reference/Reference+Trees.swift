@@ -17,9 +17,9 @@ extension Reference {
         }
     }
 
-    /// Spec 5 (TSTM). `isFree` where ADTS did not select; `perFrame` tokens to keep at least.
+    /// Spec 5 (TSTM). `isFree` where ADTS did not select; `floor` tokens to keep at least.
     static func buildTrees(
-        _ segment: [Rows], isFree: [[Bool]], perFrame: Int, _ configuration: Configuration
+        _ segment: [Rows], isFree: [[Bool]], floor: Int, _ configuration: Configuration
     ) -> Forest {
         let frames = segment.count
         let n = segment[0].count
@@ -42,7 +42,6 @@ extension Reference {
         let left = similarity.joined().count { !($0 > threshold) }
 
         // Spec 5.2: not below the budget.
-        let floor = perFrame * frames
         if left < floor {
             let k = frames * n - floor
             threshold = k == 0 ? .infinity : max(similarity.joined().sorted(by: >)[k - 1], -1 + 1e-6)

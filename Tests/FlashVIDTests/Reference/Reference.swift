@@ -39,12 +39,18 @@ enum Reference {
         }
     }
 
-    /// Spec 2: tokens a frame, selected and contextual.
-    static func budget(tokensPerFrame: Int, _ configuration: Configuration) -> (selected: Int, contextual: Int) {
-        let wanted = (Double(tokensPerFrame) * configuration.retentionRatio * configuration.expansion).rounded(.up)
-        let total = Int(min(wanted, Double(tokensPerFrame)))
+    /// Spec 2 and 2.1: selected tokens of every frame, and contextual ones a frame.
+    static func budget(_ shape: ClipShape, _ configuration: Configuration) -> (selected: [Int], contextual: Int) {
+        let (frames, n) = (shape.frames, shape.tokensPerFrame)
+        let (total, rest): (Int, Int)
+        if configuration.targetRows > 0 {
+            (total, rest) = (configuration.targetRows / frames, configuration.targetRows % frames)
+        } else {
+            let wanted = (Double(n) * configuration.retentionRatio * configuration.expansion).rounded(.up)
+            (total, rest) = (Int(min(wanted, Double(n))), 0)
+        }
         let selected = Int((Double(total) * configuration.alpha).rounded(.up))
-        return (selected, total - selected)
+        return ((0..<frames).map { selected + ($0 + 1) * rest / frames - $0 * rest / frames }, total - selected)
     }
 
     /// Spec 1: `features` [F, N, D] and `attention` [F, N] or none.
@@ -59,7 +65,7 @@ enum Reference {
         let weights =
             attention.map { attention in (0..<frames).map { Array(attention[$0 * n..<($0 + 1) * n]) } }
             ?? distinctiveness(clip)
-        let (selected, contextual) = budget(tokensPerFrame: n, configuration)
+        let (selected, contextual) = budget(shape, configuration)
 
         var result = Result(
             tokens: Rows(columns: channels), indices: [], kinds: [],
@@ -73,7 +79,8 @@ enum Reference {
             var rows = SegmentRows(first: start * n, tokens: Rows(columns: channels))
 
             let chosen = select(
-                segment, attention: Array(weights[start..<start + length]), count: selected, configuration)
+                segment, attention: Array(weights[start..<start + length]),
+                counts: Array(selected[start..<start + length]), configuration)
             var isFree = [[Bool]](repeating: [Bool](repeating: true, count: n), count: length)
             for frame in 0..<length {
                 for token in chosen[frame] {
@@ -85,9 +92,10 @@ enum Reference {
             }
 
             if contextual > 0 {
+                let floor = selected[start..<start + length].reduce(0, +) + contextual * length
                 let forest =
                     length > 1 && configuration.temporalThreshold < 1
-                    ? buildTrees(segment, isFree: isFree, perFrame: selected + contextual, configuration)
+                    ? buildTrees(segment, isFree: isFree, floor: floor, configuration)
                     : Forest(singleTokens: segment)
                 // Spec 8.2: published, a segment of one frame clusters its selected tokens too.
                 let roots = (0..<length).map { frame in

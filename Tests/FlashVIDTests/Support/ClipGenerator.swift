@@ -118,7 +118,18 @@ struct ClipGenerator {
         }
     }
 
-    /// Any configuration that may be, by `semantics` if given, for the clip that was made last.
+    /// An exact number of rows for a clip: the ends of the range, what is about a row a frame, or anything.
+    mutating func targetRows(_ clip: Clip) -> Int {
+        let (frames, tokens) = (clip.shape.frames, clip.tokenCount)
+        let drawn = random.pick([
+            1, frames - 1, frames, frames + 1, tokens - 1, tokens,
+            random.integer(1...tokens), random.integer(1...tokens),
+            random.integer(1...2 * frames), random.integer(1...4 * frames),
+        ])
+        return min(max(drawn, 1), tokens)
+    }
+
+    /// Any configuration that may be, but for target rows, by `semantics` if given, for the clip that was made last.
     mutating func configuration(_ semantics: Configuration.Semantics? = nil) -> Configuration {
         var drawn = Configuration(retentionRatio: random.pick([0.01, 0.05, 0.1, 0.15, 0.2, 0.25, 0.5, 0.75, 1]))
         drawn.expansion = random.pick([0.5, 1, 1.25, 2])
@@ -126,7 +137,7 @@ struct ClipGenerator {
         drawn.selection = random.pick(Configuration.Selection.allCases)
         drawn.segmentation = random.chance(0.8)
         drawn.segmentThreshold = random.pick([-1, 0.5, 0.9, 0.9, 0.99])
-        drawn.minimumSegments = random.pick([1, 1, 2, 4, 8])
+        drawn.minimumSegments = random.pick([0, 1, 1, 2, 4, 8])
         // Two frames that are each repeated are two transitions of cosine 1, but for the last digit of a double. Which of
         // them is weaker, and cut first, no implementation could tell.
         drawn.complementarySegments = random.chance(0.7) && !traits.contains(.repeatedFrames)

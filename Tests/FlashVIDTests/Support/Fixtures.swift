@@ -8,9 +8,9 @@ enum Fixtures {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Fixtures")
 
-    /// Names of the golden cases, ascending.
+    /// Paths of the golden cases in their folder, ascending.
     static let goldenNames: [String] = {
-        let files = try? FileManager.default.contentsOfDirectory(atPath: folder.appending(path: "golden").path)
+        let files = try? FileManager.default.subpathsOfDirectory(atPath: folder.appending(path: "golden").path)
         return (files ?? []).filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }.sorted()
     }()
 

@@ -75,7 +75,7 @@ extension Compressor {
         statistics.reset()
         for lane in lanes { statistics.add(lane.total) }
         statistics.threads = threads
-        watch.finish()
+        if !watch.isOver { watch.finish() }
         statistics.seconds = Compression.now - start
     }
 

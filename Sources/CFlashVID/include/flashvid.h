@@ -20,18 +20,21 @@
  * What holds for every function:
  *
  * Errors.      A function that can fail returns a status; anything but FLASHVID_OK means that nothing was done and that no
- *              memory of the caller's was written, but for the error text where the caller gave room for it. Nothing
- *              that a caller passes ends the process: NULL, zero, NaN, overflow, a wrong struct size are statuses. What
- *              cannot be checked is a pointer that is neither NULL nor valid, and a handle that was destroyed. A pointer can
- *              be FLASHVID_NULL_POINTER, FLASHVID_MISALIGNED or FLASHVID_OVERLAP, a struct FLASHVID_INVALID_STRUCT or
- *              FLASHVID_UNSUPPORTED, and a handle FLASHVID_BUSY, in every function; the other errors are listed with each.
+ *              memory of the caller's was written, but for the error text where the caller gave room for it, and for what
+ *              functions that do several things say of themselves (batches, pushing frames). Nothing that a caller passes
+ *              ends the process: NULL, zero, NaN, overflow, a wrong struct size are statuses. What cannot be checked is a
+ *              pointer that is neither NULL nor valid, and a handle that was destroyed. In every function a pointer can be
+ *              FLASHVID_NULL_POINTER, FLASHVID_MISALIGNED or FLASHVID_OVERLAP, a struct FLASHVID_INVALID_STRUCT or
+ *              FLASHVID_UNSUPPORTED, a handle FLASHVID_BUSY or FLASHVID_FORKED; each lists what else there is.
  * Ownership.   The library keeps no pointer of the caller's after a call returns, but for a progress callback and what is
  *              handed to it, and gives out no memory of its own but the handles and the constant strings. What a handle was
- *              made from may go once it is made.
+ *              made from may go once it is made. A handle keeps its workspace until it is destroyed. The library prints
+ *              nothing, and once it is loaded it stays: dlclose does not unload it.
  * Threads.     Functions without a handle may be called from any thread at any time. A handle works for one thread at a
  *              time, any thread; a call from a second one meanwhile returns FLASHVID_BUSY at once and disturbs nothing. Its
  *              functions _threads, _error, _statistics, _configuration, _output_token_count, _workspace_bytes and _cancel
- *              may be called at any time until it is destroyed. Different handles are independent.
+ *              may be called at any time until it is destroyed. Different handles are independent. A thread count of 0 is
+ *              one for each core that is on line, whatever share of them the process may use.
  *              Do not use a handle in a child process made by fork(): the handle's threads do not exist there.
  * BLAS.        While a call runs, OpenBLAS is set to one thread for the whole process, since the library runs its products
  *              on its own threads; the host's setting is put back when the last call ends.
@@ -46,8 +49,9 @@
  *              passes a larger size: the bytes that this library does not know must be zero, which in every added field
  *              means what was done before there was such a field, else FLASHVID_UNSUPPORTED. Set a struct to zero before
  *              filling it in. Before 1.0 a new header may rename something, and source that uses it is to be changed;
- *              binaries go on as they are.
- * Results.     The same clip and configuration give the same result, bit for bit, on any number of threads.
+ *              binaries go on as they are. Systems are of 64 bits.
+ * Results.     The same clip and configuration give the same result, bit for bit, on any number of threads. What is kept is
+ *              what the definition says in double precision, with whatever kernels OpenBLAS runs.
  */
 #ifndef FLASHVID_H
 #define FLASHVID_H
@@ -102,7 +106,8 @@ enum {
     FLASHVID_INVALID_SHAPE = 6,
     /* A size or a product of sizes that no memory or no integer of the engine's holds. */
     FLASHVID_SIZE_OVERFLOW = 7,
-    /* A stride below the least that its field names; or those of queries or keys give them less memory than they have numbers. */
+    /* A stride below the least that its field names, or with which rows overlap that are written, or with which queries
+       or keys have less memory than numbers. */
     FLASHVID_INVALID_STRIDE = 8,
     FLASHVID_MISALIGNED = 9,
     FLASHVID_OVERLAP = 10,
@@ -220,7 +225,7 @@ typedef struct flashvid_configuration {
     /* Longest segment in frames; 0: no limit. Default 0. */
     int64_t maximum_segment_frames;
     /* A token joins its best match in the frame before if their cosine is above this; at least -1, and from 1 on nothing
-       is merged. Where fewer tokens than rows would be left of a segment, only the most similar of them join. Default 0.8. */
+       is merged. Where fewer tokens than rows would be left of a segment, only the most similar join. Default 0.8. */
     double temporal_threshold;
     /* 1: those further cuts are made; 0: they are not. Default 1. */
     int32_t complementary_segments;
@@ -319,9 +324,10 @@ enum { FLASHVID_INT64 = 0, FLASHVID_INT32 = 1 };
 typedef struct flashvid_clip {
     /* sizeof(flashvid_clip). */
     size_t struct_size;
-    /* [frames, tokens_per_frame, channels] numbers of `type`, finite. */
+    /* [frames, tokens_per_frame, channels] numbers of `type`, finite: the tokens as the language model would read them, behind
+       the projector, pooled or merged, in reading order. */
     const void *features;
-    /* Each at least 1; frames * tokens_per_frame and channels are below 2^31. */
+    /* Each at least 1; frames * tokens_per_frame and channels are below 2^31. Qwen's frames are pairs of pictures. */
     int64_t frames;
     int64_t tokens_per_frame;
     int64_t channels;
@@ -332,8 +338,8 @@ typedef struct flashvid_clip {
     int64_t frame_stride;
     /* Elements from a token to the next of its frame; at least `channels`, below 2^31. 0: `channels`. */
     int64_t token_stride;
-    /* [frames, tokens_per_frame] what each token receives in its frame, finite and not negative; or NULL: 1 less the
-       cosine with the frame's mean token stands in. */
+    /* [frames, tokens_per_frame] what each token receives in its frame, finite and not negative, of which the relative
+       sizes count (flashvid_host.h computes it); or NULL: 1 less the cosine with the frame's mean token stands in. */
     const void *attention;
     /* As the two above; at least 1. 0: compact. */
     int64_t attention_frame_stride;
@@ -344,8 +350,8 @@ typedef struct flashvid_clip {
 enum {
     /* A source token as it was. */
     FLASHVID_SELECTED = 0,
-    /* A merged row: the mean of a cluster of trees, each of which counts once, as the mean (or maximum) of its tokens. It is the
-       plain mean of the source tokens that it stands for only after a refinement round. */
+    /* A merged row: the mean of a cluster of trees, each of which counts once, as the mean (or maximum) of its tokens.
+       It is the plain mean of the source tokens that it stands for only after a refinement round. */
     FLASHVID_CONTEXTUAL = 1
 };
 
@@ -456,11 +462,12 @@ FLASHVID_API flashvid_status flashvid_compressor_compress(
     flashvid_compressor *compressor, const flashvid_clip *clip, flashvid_output *output);
 
 /*
- * Compresses `count` clips, 1,048,576 at the most, each into its output; they may differ in all but the configuration. Where there are as many
- * clips as threads, each thread works on clips of its own, else all threads on one after the other; the results are the
- * same. A clip that fails does not keep the others from being compressed; where the call is ended early, the clips that were
- * not done by then are FLASHVID_CANCELLED. `statuses` is NULL or has room for `count`: what
- * became of each. No buffer that is written, and no output struct, may belong to two clips.
+ * Compresses `count` clips, 1,048,576 at the most, each into its output; they may differ in all but the configuration. Where
+ * there are as many clips as threads, each thread works on clips of its own, else all threads on one after the other; the
+ * results are the same. A clip that fails does not keep the others from being compressed; where the call is ended early, the
+ * clips that were not done by then are FLASHVID_CANCELLED. `statuses` is NULL or has room for `count`: what became of each. No
+ * buffer that is written, and no output struct, may belong to two clips.
+ *
  * Returns FLASHVID_OK if all were compressed, else the status of the first clip that was not, whose text is the handle's last
  * error. Errors of the batch as a whole, with every status FLASHVID_NOT_TRIED: FLASHVID_NULL_POINTER (`clips`, `outputs`),
  * FLASHVID_MISALIGNED (of these), FLASHVID_OVERLAP between clips or with one of the lists, FLASHVID_OUT_OF_MEMORY. Others
@@ -504,10 +511,10 @@ FLASHVID_API flashvid_status flashvid_compressor_statistics(
 /* -------------------------------------------------------------------------------------- Ending calls, and progress */
 
 /*
- * Ends the call that is under way, from any thread or a signal handler: at its next frame it returns FLASHVID_CANCELLED, with
- * nothing written. A call past its last frame returns what it would have. A call is under way from when it takes the handle
- * until it returns; where none is, nothing happens, and calls that begin later are not ended. Returns at once, without waiting
- * for the call.
+ * Ends the call that is under way, from any thread or a signal handler: at its next frame it returns FLASHVID_CANCELLED,
+ * with nothing written. A call past its last frame returns what it would have. A call is under way from when it takes the
+ * handle until it returns; where none is, nothing happens, and calls that begin later are not ended. Returns at once,
+ * without waiting for the call.
  */
 FLASHVID_API flashvid_status flashvid_compressor_cancel(flashvid_compressor *compressor);
 
@@ -519,15 +526,17 @@ FLASHVID_API flashvid_status flashvid_compressor_cancel(flashvid_compressor *com
 FLASHVID_API flashvid_status flashvid_compressor_set_time_limit(flashvid_compressor *compressor, double seconds);
 
 /*
- * Is told how far a call is: a share of the work, rising, from 0 to 1; 1 once everything is computed, in a call that
- * succeeds. Returns 0 to go on, anything else to end the call as by _cancel, for which 1 is too late.
+ * Is told how far a call is: a share of the work, rising, from 0 to 1; 1 once everything is computed. Returns 0 to go on,
+ * anything else to end the call as by _cancel, for which 1 is too late.
  *
- * It is called on the thread that made the call, a few times a frame. It may use other handles, and of its own the functions
- * that may be used at any time; others return FLASHVID_BUSY. It has to return: no exception and no longjmp may leave it.
+ * It is called on the thread that made the call, a few times a frame; of a batch, the share is that of all clips. It may
+ * use other handles, and of its own the functions that may be used at any time; others return FLASHVID_BUSY. It runs in the
+ * default floating-point environment. It has to return: no exception and no longjmp may leave it.
  */
 typedef int32_t (*flashvid_progress)(double share, void *context);
 
-/* Tells `progress` of the calls that begin after this one, with `context`, whatever that is; NULL: nobody, as from the start. */
+/* Tells `progress` of the calls that begin after this one, with `context`, whatever that is; NULL: nobody, as from the
+   start. */
 FLASHVID_API flashvid_status flashvid_compressor_set_progress(
     flashvid_compressor *compressor, flashvid_progress progress, void *context);
 
@@ -596,12 +605,12 @@ FLASHVID_API flashvid_status flashvid_stream_workspace_bytes(
  *         if (status != FLASHVID_NO_SEGMENT) fail(status);
  *     }
  *
- * Errors: FLASHVID_SEGMENT_PENDING where a closed segment was not fetched, FLASHVID_FINISHED, FLASHVID_INVALID_SHAPE (not the
- * stream's frames), FLASHVID_INVALID_ARGUMENT (`first` out of range), FLASHVID_CANCELLED, and those of a clip. If a later frame
- * is at fault, or the call is ended early, the frames before are taken, *taken counts them, and the status says why: go on with
- * first + taken.
- * Otherwise the stream is as it was, and *taken 0; with FLASHVID_BUSY and FLASHVID_NULL_POINTER, and where `taken` is itself
- * misaligned or overlaps the clip, it is not written.
+ * Errors: FLASHVID_SEGMENT_PENDING where a closed segment was not fetched, FLASHVID_FINISHED, FLASHVID_INVALID_SHAPE (not
+ * the stream's frames), FLASHVID_INVALID_ARGUMENT (`first` out of range), FLASHVID_CANCELLED, and those of a clip. If a
+ * later frame is at fault, or the call is ended early, the frames before are taken, *taken counts them, and the status says
+ * why: go on with first + taken.
+ * Otherwise the stream is as it was, and *taken 0; with FLASHVID_BUSY, FLASHVID_FORKED and FLASHVID_NULL_POINTER, and where
+ * `taken` is itself misaligned or overlaps the clip, it is not written.
  */
 FLASHVID_API flashvid_status flashvid_stream_push(
     flashvid_stream *stream, const flashvid_clip *clip, int64_t first, int64_t *taken);
@@ -618,8 +627,8 @@ FLASHVID_API flashvid_status flashvid_stream_segment_frames(flashvid_stream *str
 
 /*
  * Hands out the closed segment. Its indices and parents count from the video's first frame, its assignment from its own
- * first row, to which output->first_row is to be added for rows of the whole video; buffers of [frames] are of the segment's frames, output->segment_count is 1. Buffers for
- * maximum_segment_frames frames do for every segment.
+ * first row, to which output->first_row is to be added for rows of the whole video; buffers of [frames] are of the segment's
+ * frames, output->segment_count is 1. Buffers for maximum_segment_frames frames do for every segment.
  * Errors: FLASHVID_NO_SEGMENT; those of flashvid_compressor_compress, and the segment then stays to be fetched.
  */
 FLASHVID_API flashvid_status flashvid_stream_next(flashvid_stream *stream, flashvid_output *output);
@@ -661,8 +670,8 @@ FLASHVID_API flashvid_status flashvid_pruned_count(
  * query to the visual tokens, as the mean over its heads, and keeps the tokens of largest attention, of equal ones the
  * first. The authors keep 0.3 before layer 20 of 28, and 0.1 before layer 28 of 36 (Qwen3-VL).
  *
- * Reads `tokens` finite numbers of `type`, `stride` elements apart (at least 1; 0: 1), and writes the kept tokens' numbers, ascending, to
- * `kept`, room for `capacity` of `index_type`; how many goes to *count. O(tokens).
+ * Reads `tokens` finite numbers of `type`, `stride` elements apart (at least 1; 0: 1), and writes the kept tokens' numbers,
+ * ascending, to `kept`, room for `capacity` of `index_type`; how many goes to *count. O(tokens).
  * Errors: those of flashvid_pruned_count, FLASHVID_INVALID_ARGUMENT, FLASHVID_INVALID_STRIDE, FLASHVID_MISALIGNED,
  * FLASHVID_OVERLAP, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_NOT_FINITE, FLASHVID_OUT_OF_MEMORY.
  */

@@ -16,10 +16,11 @@
  *                       flashvid_prune                     which visual tokens stay
  *                       flashvid_prompt_prune              which places stay; gather again
  *
- * What flashvid.h says at its head of errors, ownership, threads, BLAS, alignment, overlap, structs and results, and of ending
- * calls and progress, holds for every function here too. Further statuses: FLASHVID_INVALID_SHAPE where heads, grids, groups or a prompt do not fit one
- * another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into; FLASHVID_INVALID_ORDER for a list that has
- * to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a plan that cannot be met.
+ * What flashvid.h says at its head of errors, ownership, threads, BLAS, alignment, overlap, structs and results, and of
+ * ending calls and progress, holds for every function here too. Further statuses: FLASHVID_INVALID_SHAPE where heads,
+ * grids, groups or a prompt do not fit one another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into;
+ * FLASHVID_INVALID_ORDER for a list that has to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a
+ * plan that cannot be met.
  *
  * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL,
  * if NULL has no meaning of its own there.
@@ -68,9 +69,9 @@ FLASHVID_API flashvid_status flashvid_scorer_set_progress(
 
 /*
  * Queries and keys of a vision encoder's layer, [frames, heads, tokens, width] each, finite, as they are multiplied: after
- * rotary embedding, where there is one. Every query attends to all keys of its frame: a layer with windows cannot be expressed,
- * so take one with full attention (Qwen2.5-VL's last is one). Of Qwen's encoders the tokens here are patches, and
- * flashvid_patch_grid_attention makes of their scores those of tokens.
+ * rotary embedding, where there is one. Every query attends to all keys of its frame: a layer with windows cannot be
+ * expressed, so take one with full attention (Qwen2.5-VL's last is one). Of Qwen's encoders the tokens here are patches,
+ * and flashvid_patch_grid_attention makes of their scores those of tokens.
  */
 typedef struct flashvid_encoder_attention {
     /* sizeof(flashvid_encoder_attention). */
@@ -85,8 +86,9 @@ typedef struct flashvid_encoder_attention {
     int64_t tokens;
     /* Numbers a head. */
     int64_t width;
-    /* Elements from a frame, head or token to the next, each at least `width`, and below 2^31 between tokens; 0: the compact
-       layout. That of a dimension of 1 is not looked at. For [frames, tokens, heads, width] the head's is `width` and the token's heads * width. */
+    /* Elements from a frame, head or token to the next, each at least `width`, and below 2^31 between tokens; 0: the
+       compact layout. That of a dimension of 1 is not looked at. For [frames, tokens, heads, width] the head's is
+       `width` and the token's heads * width. */
     int64_t query_frame_stride;
     int64_t query_head_stride;
     int64_t query_token_stride;
@@ -293,10 +295,10 @@ FLASHVID_API flashvid_status flashvid_gather(
     int64_t count, void *gathered, int64_t capacity, char *message, size_t message_capacity);
 
 /*
- * The same where rows or planes do not lie side by side, as in a cache with room for more positions. Strides are the bytes from
- * a plane or a row to the next, at least row_size, in any order of the two; 0: the compact layout. That of a dimension of 1 is
- * not looked at. gathered_size is the room in `gathered`, in bytes, which reach to the end of its last row; what lies between
- * the rows there is not written, and no two of them may overlap.
+ * The same where rows or planes do not lie side by side, as in a cache with room for more positions. Strides are the bytes
+ * from a plane or a row to the next, at least row_size, in any order of the two; 0: the compact layout. That of a dimension
+ * of 1 is not looked at. gathered_size is the room in `gathered`, in bytes, which reach to the end of its last row; what
+ * lies between the rows there is not written, and no two of them may overlap.
  * Errors: as flashvid_gather, FLASHVID_INVALID_STRIDE.
  */
 FLASHVID_API flashvid_status flashvid_gather_strided(

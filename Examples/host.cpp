@@ -41,7 +41,8 @@ public:
 
 private:
     struct Destroy {
-        void operator()(flashvid_stream *stream) const { flashvid_stream_destroy(stream); }
+        // Ends and awaits a call that another thread has begun.
+        void operator()(flashvid_stream *stream) const { flashvid_stream_close(stream); }
     };
 
     std::string error() const {

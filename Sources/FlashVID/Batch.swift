@@ -31,7 +31,9 @@ package enum Attempt {
 }
 
 extension Compressor {
-    /// Compresses `count` clips. Where there are as many as threads, each thread works on clips of its own; else they are
+    /// Compresses `count` clips. One that is under way when the call is ended, and those after it, fail with
+    /// ``FlashVIDError/cancelled(by:)``.
+    /// Where there are as many as threads, each thread works on clips of its own; else they are
     /// compressed one after the other by all threads. The results are the same.
     ///
     /// `clip` gives a clip and its buffers; `report` is told the outcome of each, once. Both are called on any of the
@@ -45,13 +47,15 @@ extension Compressor {
         let workers = count >= threads ? threads : 1
         while lanes.count < workers { lanes.append(try Lane()) }
         for lane in lanes { lane.total.reset() }
+        watch.expect((0..<max(0, count)).reduce(0) { $0 + Compression.Work.total(clip($1).0.shape, configuration) })
         if workers > 1 {
-            let (lanes, configuration) = (self.lanes, self.configuration)
+            let (lanes, configuration, watch) = (self.lanes, self.configuration, self.watch)
             pool.run(count) { worker, index in
                 let (lane, (view, buffers)) = (lanes[worker], clip(index))
                 let attempt = Attempt { () throws(FlashVIDError) in
                     try Self.compress(
-                        view, into: buffers, firstToken: 0, configuration, lane.pool, &lane.arena, &lane.statistics)
+                        view, into: buffers, firstToken: 0, configuration, lane.pool, watch, &lane.arena,
+                        &lane.statistics)
                 }
                 if case .succeeded = attempt { lane.total.add(lane.statistics) }
                 report(index, attempt)
@@ -61,7 +65,8 @@ extension Compressor {
             for index in 0..<max(0, count) {
                 let (view, buffers) = clip(index)
                 let attempt = Attempt { () throws(FlashVIDError) in
-                    try compress(view, into: buffers, statistics: &lane.statistics)
+                    try Self.compress(
+                        view, into: buffers, firstToken: 0, configuration, pool, watch, &arena, &lane.statistics)
                 }
                 if case .succeeded = attempt { lane.total.add(lane.statistics) }
                 report(index, attempt)
@@ -70,18 +75,23 @@ extension Compressor {
         statistics.reset()
         for lane in lanes { statistics.add(lane.total) }
         statistics.threads = threads
+        if !watch.isOver { watch.finish() }
         statistics.seconds = Compression.now - start
     }
 
-    /// Two clips of a batch of which one writes where the other reads or writes. Clips that are refused for other reasons
-    /// are not looked at. O(n log n).
+    /// Two clips of a batch of which one writes where the other reads or writes; numbers from -1 down stand for `others`, memory
+    /// of the batch as a whole. Clips that are refused for other reasons are not looked at. O(n log n).
     package func firstOverlap(
-        count: Int, clip: (Int) -> (ClipView, OutputBuffers)
+        count: Int, clip: (Int) -> (ClipView, OutputBuffers), others: LentPieces = LentPieces()
     ) throws(FlashVIDError) -> (Int, Int)? {
-        let most = InlineArray<9, Extent>(repeating: Extent()).count
-        let extents = try Memory.allocate(ClipExtent.self, max(0, count) * most)
+        let extents = try Memory.allocate(ClipExtent.self, (max(0, count) + 1) * LentPieces.most)
         defer { free(extents) }
         var found = 0
+        func add(_ extent: Extent, of clip: Int) {
+            extents[found] = ClipExtent(clip: clip, start: extent.start, end: extent.end, isWritten: extent.isWritten)
+            found += 1
+        }
+        for index in 0..<others.count { add(others[index], of: -1 - index) }
         for index in 0..<max(0, count) {
             let (view, buffers) = clip(index)
             guard let clip = try? Clip(layout: view),
@@ -89,12 +99,7 @@ extension Compressor {
                     frames: clip.frames, tokensPerFrame: clip.tokensPerFrame),
                 let destination = try? Destination(buffers, for: clip, configuration, rows: rows, firstToken: 0)
             else { continue }
-            for place in destination.extents.indices where destination.extents[place].end > 0 {
-                let extent = destination.extents[place]
-                extents[found] = ClipExtent(
-                    clip: index, start: extent.start, end: extent.end, isWritten: extent.isWritten)
-                found += 1
-            }
+            for place in 0..<destination.pieces.count { add(destination.pieces[place], of: index) }
         }
         // C's, which does without memory where it gets none.
         qsort(extents, found, MemoryLayout<ClipExtent>.stride) { first, second in

@@ -13,13 +13,23 @@ public struct Compressor: ~Copyable {
 
     /// What it keeps and how it chooses.
     public let configuration: Configuration
-    let pool: WorkerPool
-    private var arena = Arena()
+    package let pool: WorkerPool
+    package let watch = Watch()
+    var arena = Arena()
+    /// Bytes of workspace that it holds.
+    package var heldBytes: Int { arena.capacity }
     /// What each thread needs to work on a clip alone; made for the first batch.
     var lanes: [Lane] = []
 
     /// Threads that work on a clip.
     public var threads: Int { pool.threads }
+
+    /// Ends calls from other threads.
+    public var canceller: Canceller { Canceller(watch: watch) }
+
+    /// The longest that a call may take; nil for no limit. One that takes longer ends at its next frame with
+    /// ``FlashVIDError/cancelled(by:)``.
+    public var timeLimit: Duration?
 
     /// Starts the threads; `threads` nil takes the machine's cores.
     ///
@@ -50,7 +60,8 @@ public struct Compressor: ~Copyable {
     }
 
     /// The same, into a result whose storage is reused: no allocation once both have seen a clip of this size. On an
-    /// error `video` is as it was. `progress` is called on the calling thread with a share in 0...1.
+    /// error `video` is as it was. `progress` is called on the calling thread with a share in 0...1 that rises, 1 at the end; it
+    /// may end the call by ``canceller``.
     public mutating func compress<Scalar: FeatureScalar>(
         _ features: Span<Scalar>, shape: ClipShape, attention: Span<Float>? = nil, into video: inout CompressedVideo,
         progress: ((Double) -> Void)? = nil
@@ -74,41 +85,81 @@ public struct Compressor: ~Copyable {
         attention: UnsafeBufferPointer<Float>? = nil, into video: inout CompressedVideo,
         progress: ((Double) -> Void)? = nil
     ) throws(FlashVIDError) {
-        try compress(
-            try Clip(features, type, shape, attention: attention), firstFrame: 0, into: &video, progress: progress)
+        beginCall(progress)
+        defer { watch.end() }
+        try compress(try Clip(features, type, shape, attention: attention), firstFrame: 0, into: &video)
+    }
+
+    private func beginCall(_ progress: ((Double) -> Void)?) {
+        watch.begin(
+            limit: timeLimit?.inSeconds,
+            report: progress.map { progress in
+                { share in
+                    progress(share)
+                    return true
+                }
+            })
     }
 
     /// The same for a clip that is a part of a video and begins with its frame `firstFrame`.
     mutating func compress(
         _ view: ClipView, firstFrame: Int, into video: inout CompressedVideo
     ) throws(FlashVIDError) {
-        try compress(try Clip(view), firstFrame: firstFrame, into: &video, progress: nil)
+        beginCall(nil)
+        defer { watch.end() }
+        try compress(try Clip(view), firstFrame: firstFrame, into: &video)
     }
 
     private mutating func compress(
-        _ clip: Clip, firstFrame: Int, into video: inout CompressedVideo, progress: ((Double) -> Void)?
+        _ clip: Clip, firstFrame: Int, into video: inout CompressedVideo
     ) throws(FlashVIDError) {
         let start = Compression.now
-        let (configuration, pool) = (self.configuration, self.pool)
+        let (configuration, pool, watch) = (self.configuration, self.pool, self.watch)
         let first = firstFrame.multipliedReportingOverflow(by: clip.tokensPerFrame)
         guard !first.overflow, first.partialValue <= Int.max - clip.frames * clip.tokensPerFrame else {
             throw .sizeOverflow("a video of \(firstFrame) frames")
         }
-        let progress = progress.map {
-            Progress(total: Compression.Work.total(clip.shape, configuration), report: $0)
-        }
+        watch.expect(Compression.Work.total(clip.shape, configuration))
         try Guest.run { () throws(FlashVIDError) in
             let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
-            let compression = try arena.layOut { plan in
-                Compression(clip, configuration, budget, pool, progress, plan: &plan)
+            let capacity = try configuration.outputTokenCount(
+                frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
+            let (compression, rows) = try arena.layOut { plan in
+                let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
+                return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))
             }
             try compression.run { segments throws(FlashVIDError) in
-                compression.write(segments: segments, firstFrame: firstFrame, into: &video)
+                try compression.makeRows(segments: segments, into: rows)
+                compression.deliver(rows, segments: segments, firstFrame: firstFrame, to: &video)
             }
         }
-        // The compression holds no reference to it.
-        withExtendedLifetime(progress) {}
         video.statistics.seconds = Compression.now - start
+        watch.finish()
+    }
+
+    /// Bytes of workspace that a clip of these sizes takes, at the most: what a compressor allocates that has seen no other
+    /// clip, and nothing where it has seen one that takes as much. OpenBLAS has memory of its own. (Attention that is not
+    /// compact float32 counts, since it is copied.)
+    ///
+    /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/sizeOverflow(_:)``.
+    public func workspaceBytes(for shape: ClipShape, of type: ScalarType = .float32) throws(FlashVIDError) -> Int {
+        try Self.workspaceBytes(for: shape, of: type, configuration, pool)
+    }
+
+    package static func workspaceBytes(
+        for shape: ClipShape, of type: ScalarType, _ configuration: Configuration, _ pool: WorkerPool
+    ) throws(FlashVIDError) -> Int {
+        // Any address does, since nothing is read.
+        var view = ClipView(features: UnsafeRawPointer(bitPattern: 64), of: type, shape: shape)
+        view.attention = view.features
+        view.attentionType = .float16
+        let clip = try Clip(layout: view)
+        let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
+        let rows = try configuration.outputTokenCount(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
+        return try Arena.measure { plan in
+            let compression = Compression(clip, configuration, budget, pool, Watch(), plan: &plan)
+            return (compression, OutputRows(for: compression, capacity: rows, plan: &plan))
+        }
     }
 
     /// Rows that a clip becomes: see ``Configuration/outputTokenCount(frames:tokensPerFrame:)``.
@@ -128,13 +179,16 @@ extension Compressor {
         _ view: ClipView, into buffers: OutputBuffers, firstToken: Int = 0,
         statistics: inout CompressedVideo.Statistics
     ) throws(FlashVIDError) -> Outcome {
-        try Self.compress(
-            view, into: buffers, firstToken: firstToken, configuration, pool, &arena, &statistics)
+        watch.expect(Compression.Work.total(view.shape, configuration))
+        let outcome = try Self.compress(
+            view, into: buffers, firstToken: firstToken, configuration, pool, watch, &arena, &statistics)
+        watch.finish()
+        return outcome
     }
 
     static func compress(
         _ view: ClipView, into buffers: OutputBuffers, firstToken: Int, _ configuration: Configuration,
-        _ pool: WorkerPool, _ arena: inout Arena, _ statistics: inout CompressedVideo.Statistics
+        _ pool: WorkerPool, _ watch: Watch, _ arena: inout Arena, _ statistics: inout CompressedVideo.Statistics
     ) throws(FlashVIDError) -> Outcome {
         let start = Compression.now
         let clip = try Clip(view)
@@ -143,13 +197,14 @@ extension Compressor {
         let destination = try Destination(buffers, for: clip, configuration, rows: capacity, firstToken: firstToken)
         let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
         let (compression, rows) = try arena.layOut { plan in
-            let compression = Compression(clip, configuration, budget, pool, nil, plan: &plan)
-            return (compression, compression.layOutRows(destination, capacity: capacity, plan: &plan))
+            let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
+            return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))
         }
         var outcome = Outcome()
         try compression.run { segments throws(FlashVIDError) in
-            compression.write(segments: segments, into: rows)
-            try compression.deliver(rows, segments: segments, to: destination, firstToken: firstToken)
+            try compression.makeRows(segments: segments, into: rows)
+            try compression.checkRepresentable(rows, in: buffers.tokenType)
+            compression.deliver(rows, segments: segments, to: destination, firstToken: firstToken)
             outcome = Outcome(rows: compression.rowCount, segments: segments)
         }
         compression.addStatistics(to: &statistics)

@@ -74,10 +74,14 @@ public struct Configuration: Sendable, Hashable, BitwiseCopyable {
     public var semantics = Semantics.definition
     /// Whether selection in a frame starts from the picks of the segment's earlier frames.
     public var carry = false
-    /// How often every unselected token is given to the nearest row of its segment; >= 0.
+    /// How often every unselected token is given to the nearest row of its segment; in 0...``maximumRefinementRounds``.
+    /// Rounds that would change nothing, since the one before moved no token, are left out.
     public var refinementRounds = 0
     /// Which place a contextual row takes.
     public var placement = Placement.centre
+
+    /// More rounds than this are refused. Clips come to rest long before.
+    public static let maximumRefinementRounds = 1000
 
     /// The paper's defaults at a retention ratio.
     public init(retentionRatio: Double = 0.25) {
@@ -170,7 +174,9 @@ extension Configuration {
         try check(minimumSegments >= 0, "minimum segments", minimumSegments, "at least 0 (automatic)")
         try check(maximumSegmentFrames >= 0, "maximum segment frames", maximumSegmentFrames, "at least 0 (no limit)")
         try check(temporalThreshold >= -1, "temporal threshold", temporalThreshold, "a number of at least -1")
-        try check(refinementRounds >= 0, "refinement rounds", refinementRounds, "at least 0")
+        try check(
+            (0...Self.maximumRefinementRounds).contains(refinementRounds), "refinement rounds", refinementRounds,
+            "0 to \(Self.maximumRefinementRounds)")
         guard semantics == .published else { return }
         try check(targetRows == 0, "target rows", targetRows, "0 with the published semantics")
         try check(!carry, "carry", carry, "off with the published semantics")

@@ -8,6 +8,18 @@ public enum FlashVIDError: Error, Hashable, Sendable {
         case features
         case attention
         case tokens
+        case values
+        case gathered = "gathered values"
+    }
+
+    /// What ends a call before its time.
+    public enum Interruption: Int, Sendable {
+        /// ``Canceller/cancel()``.
+        case request = 1
+        /// The time that a call may take is over.
+        case timeLimit = 2
+        /// What is told of the call's progress wants it to end.
+        case progress = 3
     }
 
     /// A field of ``Configuration`` is outside its range, or two of its fields exclude each other.
@@ -22,8 +34,8 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     case gridMismatch(String)
     /// A list or a buffer that does not hold as many items as the others ask for.
     case countMismatch(of: String, expected: Int, found: Int)
-    /// An item of a list, or a single number, that points outside of what it points into.
-    case outOfRange(of: String, at: Int, value: Int, range: Range<Int>)
+    /// An item of a list, or a single number (`at` is nil), that points outside of what it points into.
+    case outOfRange(of: String, at: Int?, value: Int, range: Range<Int>)
     /// A list that has to rise and does not at an item.
     case notAscending(String, at: Int)
     /// An order that names a place twice.
@@ -66,6 +78,8 @@ public enum FlashVIDError: Error, Hashable, Sendable {
     case streamFinished
     /// The system refused the workspace.
     case outOfMemory(bytes: Int)
+    /// The call was ended before its time.
+    case cancelled(by: Interruption)
 }
 
 extension FlashVIDError: CustomStringConvertible {
@@ -84,7 +98,7 @@ extension FlashVIDError: CustomStringConvertible {
         case .countMismatch(let name, let expected, let found):
             "\(found) \(name); expected \(expected)"
         case .outOfRange(let name, let place, let value, let range):
-            "\(name) \(place) is \(value); expected \(range.lowerBound) to \(range.upperBound - 1)"
+            (place.map { "\(name) \($0)" } ?? name) + " is \(value); " + Self.expectation(range)
         case .notAscending(let name, let place):
             "\(name) do not rise at \(place)"
         case .notAPermutation(let name, let place):
@@ -125,6 +139,18 @@ extension FlashVIDError: CustomStringConvertible {
             "the stream was finished"
         case .outOfMemory(let bytes):
             "no memory for a block of \(bytes) bytes"
+        case .cancelled(by: .request):
+            "the call was cancelled"
+        case .cancelled(by: .timeLimit):
+            "the call was ended by its time limit"
+        case .cancelled(by: .progress):
+            "the call was ended by its progress callback"
         }
+    }
+
+    private static func expectation(_ range: Range<Int>) -> String {
+        guard !range.isEmpty else { return "there is none" }
+        guard range.upperBound < .max else { return "expected at least \(range.lowerBound)" }
+        return "expected \(range.lowerBound) to \(range.upperBound - 1)"
     }
 }

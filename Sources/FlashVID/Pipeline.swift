@@ -1,14 +1,15 @@
 /// The order of the stages.
 extension Compression {
-    /// Rough weight of each stage's work on a frame, for the progress report.
+    /// Rough weight of each stage's work on a frame, for the report of progress.
     enum Work {
         static let segmentation = 1
         static let selection = 6
         static let rows = 3
         static let refinement = 6
 
+        /// Of a clip. More frames than this are no clip's, and a sum over a batch stays a number.
         static func total(_ shape: ClipShape, _ configuration: Configuration) -> Int {
-            shape.frames
+            max(0, min(shape.frames, 1 << 28))
                 * (segmentation + selection + rows + refinement * configuration.refinementRounds)
         }
     }
@@ -16,16 +17,13 @@ extension Compression {
     /// Segments, selections, trees and shares: everything up to the number of rows of every frame, `firstRows`.
     /// Returns the number of segments.
     func decide() throws(FlashVIDError) -> Int {
-        parallel(.segmentation, chunks, self) { clip, worker, chunk in
-            clip.measure(chunk: chunk, worker)
-            clip.progress?.advance(by: Work.segmentation * clip.frames / clip.chunks, worker)
-        }
+        try parallel(.segmentation, chunks, self) { clip, worker, chunk in clip.measure(chunk: chunk, worker) }
         if let error = firstNotFinite() { throw error }
         joinChunks()
         let segments = cutSegments()
 
-        selectAndLink(segments: segments)
-        parallel(.trees, segments, self) { clip, worker, segment in
+        try selectAndLink(segments: segments)
+        try parallel(.trees, segments, self) { clip, worker, segment in
             clip.growTrees(segment: segment, worker)
             clip.shareOut(segment: segment)
         }
@@ -41,19 +39,19 @@ extension Compression {
     var rowCount: Int { tables.firstRows[frames] }
 
     /// The rows themselves, their indices, and the assignment of every token, `rows`.
-    func write(segments: Int, into output: OutputRows) {
+    func makeRows(segments: Int, into output: OutputRows) throws(FlashVIDError) {
         orderByWork()
-        parallel(.contextual, frames, (self, output)) { context, worker, index in
+        try parallel(.contextual, frames, (self, output)) { context, worker, index in
             let (clip, output) = context
             clip.writeRows(frame: Int(clip.tables.order[index]), into: output, worker)
-            clip.progress?.advance(by: Work.rows, worker)
+            clip.watch.advance(by: Work.rows)
         }
         guard configuration.semantics == .definition else { return }
-        parallel(.contextual, segments, (self, output)) { context, _, segment in
+        try parallel(.contextual, segments, (self, output)) { context, _, segment in
             context.0.assignRows(segment: segment, context.1)
         }
         if refines {
-            refine(segments: segments, output)
+            try refine(segments: segments, output)
         }
     }
 }
@@ -76,13 +74,13 @@ extension Compression {
 
 extension Compression {
     /// Selects in every frame and links it with the one before, if that is of the same segment.
-    private func selectAndLink(segments: Int) {
+    private func selectAndLink(segments: Int) throws(FlashVIDError) {
         // Picks that are carried along a segment make it one unit.
         let units = configuration.carry ? segments : frames
         let walk = Walk(
             compression: self, isBySegment: configuration.carry,
             stretches: WorkStretches(units, threads: pool.threads, in: tables.stretches))
-        parallel(.selection, pool.threads, walk) { walk, worker, thread in walk.run(thread, worker) }
+        try parallel(.selection, pool.threads, walk) { walk, worker, thread in walk.run(thread, worker) }
         guard buildsTrees else { return }
         // Where a walk began in the middle of a segment.
         let pending = tables.order
@@ -91,7 +89,7 @@ extension Compression {
             pending[count] = Int32(frame)
             count += 1
         }
-        parallel(.trees, count, self) { clip, worker, index in
+        try parallel(.trees, count, self) { clip, worker, index in
             clip.linkAlone(frame: Int(clip.tables.order[index]), worker)
         }
     }
@@ -107,6 +105,7 @@ extension Compression {
             var isEven = false
             while let unit = stretches.next(for: thread) {
                 for frame in isBySegment ? compression.frames(ofSegment: unit) : unit..<(unit + 1) {
+                    guard !compression.watch.isOver else { return }
                     isEven.toggle()
                     earlier = step(to: frame, from: earlier, isEven, worker)
                 }
@@ -120,7 +119,7 @@ extension Compression {
             let view = clip.clip.frame(frame, convertedInto: isEven ? worker.frames.0 : worker.frames.1)
             let selected = clip.select(
                 frame: frame, view, gram: isEven ? worker.grams.0 : worker.grams.1, worker)
-            clip.progress?.advance(by: Work.selection, worker)
+            clip.watch.advance(by: Work.selection)
             clip.unlink(frame: frame)
             clip.tables.isLinked[frame] = !clip.buildsTrees || clip.isFirstOfSegment(frame)
             guard !clip.tables.isLinked[frame], let earlier, earlier.frame == frame - 1 else { return selected }

@@ -92,8 +92,10 @@ extension flashvid_configuration {
 }
 
 extension Configuration {
-    init(reading pointer: UnsafePointer<flashvid_configuration>?) throws(Failure) {
-        self = try flashvid_configuration(reading: pointer).checked()
+    init(
+        reading pointer: UnsafePointer<flashvid_configuration>?, noting lent: inout LentPieces
+    ) throws(Failure) {
+        self = try flashvid_configuration(reading: pointer, noting: &lent).checked()
     }
 }
 
@@ -111,10 +113,10 @@ extension Configuration.Model {
 
 // MARK: - Functions
 
-private func write(
+func write(
     _ configuration: Configuration, to pointer: UnsafeMutablePointer<flashvid_configuration>?, size: Int
 ) -> flashvid_status {
-    report(nil, 0) { () throws(Failure) in
+    report(nil, 0) { _ throws(Failure) in
         guard let pointer else { throw .null("configuration") }
         try flashvid_configuration.check(alignment: pointer)
         try flashvid_configuration.check(size: size)
@@ -142,8 +144,8 @@ public func flashvid_configuration_preset(
 public func flashvid_configuration_refine(
     _ configuration: UnsafeMutablePointer<flashvid_configuration>!
 ) -> flashvid_status {
-    report(nil, 0) { () throws(Failure) in
-        var value = try flashvid_configuration(reading: configuration)
+    report(nil, 0) { lent throws(Failure) in
+        var value = try flashvid_configuration(reading: configuration, for: .writing, noting: &lent)
         let size = value.struct_size
         guard size >= MemoryLayout<flashvid_configuration>.offset(of: \.reserved)! + 4 else {
             throw Failure(FLASHVID_UNSUPPORTED, "this flashvid_configuration is too old to be refined")
@@ -163,8 +165,8 @@ public func flashvid_configuration_validate(
     _ configuration: UnsafePointer<flashvid_configuration>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        _ = try Configuration(reading: configuration)
+    report(message, message_capacity) { lent throws(Failure) in
+        _ = try Configuration(reading: configuration, noting: &lent)
     }
 }
 
@@ -173,9 +175,9 @@ public func flashvid_output_token_count(
     _ configuration: UnsafePointer<flashvid_configuration>!, _ frames: Int64, _ tokens_per_frame: Int64,
     _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let configuration = try Configuration(reading: configuration)
-        let count = try place(count, "count")
+    report(message, message_capacity) { lent throws(Failure) in
+        let configuration = try Configuration(reading: configuration, noting: &lent)
+        let count = try place(count, "count", noting: &lent)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: Int(tokens_per_frame)))
         }

@@ -7,15 +7,41 @@ public func flashvid_gather(
     _ index_type: flashvid_index, _ count: Int64, _ gathered: UnsafeMutableRawPointer!, _ capacity: Int64,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
+    report(message, message_capacity) { lent throws(Failure) in
         let length = try FlashVIDABI.count(length, of: "rows a plane")
-        let indices = try IndexList("indices", indices, count: count, as: index_type)
+        let indices = try IndexList("indices", indices, count: count, as: index_type, noting: &lent)
         let size = try bytes(row_size, of: "a row")
         let (source, target) = try buffers(values, gathered, length, indices.count)
         try translating { () throws(FlashVIDError) in
             try Gather.rows(
                 source, planes: Int(planes), length: length, rowSize: size, indices: indices, into: target,
-                capacity: Int(capacity))
+                capacity: Int(capacity), besides: lent)
+        }
+    }
+}
+
+@c @implementation
+public func flashvid_gather_strided(
+    _ values: UnsafeRawPointer!, _ planes: Int64, _ length: Int64, _ row_size: Int, _ plane_stride: Int64,
+    _ row_stride: Int64, _ indices: UnsafeRawPointer!, _ index_type: flashvid_index, _ count: Int64,
+    _ gathered: UnsafeMutableRawPointer!, _ gathered_size: Int, _ gathered_plane_stride: Int64,
+    _ gathered_row_stride: Int64, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    report(message, message_capacity) { lent throws(Failure) in
+        let length = try FlashVIDABI.count(length, of: "rows a plane")
+        let indices = try IndexList("indices", indices, count: count, as: index_type, noting: &lent)
+        let size = try bytes(row_size, of: "a row")
+        // What exceeds half of the address space is negative here, and room for anything.
+        let room = gathered_size < 0 ? Int.max : gathered_size
+        let (source, target) = try buffers(values, gathered, length, indices.count)
+        do throws(FlashVIDError) {
+            try Gather.rows(
+                source, Gather.Strides(plane: stride(plane_stride), row: stride(row_stride)), planes: Int(planes),
+                length: length, rowSize: size, indices: indices, into: target,
+                Gather.Strides(plane: stride(gathered_plane_stride), row: stride(gathered_row_stride)), size: room,
+                besides: lent)
+        } catch {
+            throw Failure(error)
         }
     }
 }
@@ -26,15 +52,15 @@ public func flashvid_gather_pairs(
     _ indices: UnsafeRawPointer!, _ index_type: flashvid_index, _ count: Int64, _ gathered: UnsafeMutableRawPointer!,
     _ capacity: Int64, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
+    report(message, message_capacity) { lent throws(Failure) in
         let length = try FlashVIDABI.count(length, of: "positions a plane")
-        let indices = try IndexList("indices", indices, count: count, as: index_type)
+        let indices = try IndexList("indices", indices, count: count, as: index_type, noting: &lent)
         let size = try bytes(element_size, of: "an element")
         let (source, target) = try buffers(values, gathered, length, indices.count)
         try translating { () throws(FlashVIDError) in
             try Gather.pairs(
                 source, planes: Int(planes), length: length, elementSize: size, indices: indices,
-                into: target, capacity: Int(capacity))
+                into: target, capacity: Int(capacity), besides: lent)
         }
     }
 }
@@ -56,10 +82,12 @@ public func flashvid_prompt_embeddings(
     _ row_size: Int, _ embeddings: UnsafeMutableRawPointer!, _ capacity: Int64,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let rows = try IndexList("rows", rows, count: count, as: index_type)
+    report(message, message_capacity) { lent throws(Failure) in
+        let rows = try IndexList("rows", rows, count: count, as: index_type, noting: &lent)
         var list: IndexList?
-        if positions != nil { list = try IndexList("positions", positions, count: count, as: index_type) }
+        if positions != nil {
+            list = try IndexList("positions", positions, count: count, as: index_type, noting: &lent)
+        }
         let textCount = try FlashVIDABI.count(text_count, of: "rows of text")
         let tokenCount = try FlashVIDABI.count(row_count, of: "rows of tokens")
         let size = try bytes(row_size, of: "a row")
@@ -70,7 +98,7 @@ public func flashvid_prompt_embeddings(
         try translating { () throws(FlashVIDError) in
             try Gather.embeddings(
                 rows: rows, positions: list, text: text, textCount: textCount, tokens: tokens, tokenCount: tokenCount,
-                rowSize: size, into: UnsafeMutableRawPointer(mutating: target), capacity: Int(capacity))
+                rowSize: size, into: UnsafeMutableRawPointer(mutating: target), capacity: Int(capacity), besides: lent)
         }
     }
 }

@@ -8,14 +8,19 @@ func count(_ value: Int64, of name: StaticString) throws(Failure) -> Int {
 }
 
 extension IndexList {
-    /// A list of the caller's; nothing of it is read yet.
+    /// A list of the caller's, which joins what he lends to the call; nothing of it is read yet.
     init(
-        _ name: StaticString, _ base: UnsafeRawPointer?, count: Int64, as type: flashvid_index
+        _ name: StaticString, _ base: UnsafeRawPointer?, count: Int64, as type: flashvid_index,
+        noting lent: inout LentPieces
     ) throws(Failure) {
         let length = try FlashVIDABI.count(count, of: name)
         let type = try IndexType(type)
         guard let base = try present(base, name, ifAny: length) else { throw .null(name) }
-        self = try translating { () throws(FlashVIDError) in try IndexList(name, base, count: length, as: type) }
+        self = try translating { () throws(FlashVIDError) in
+            let list = try IndexList(name, base, count: length, as: type)
+            try lent.add(list.extent)
+            return list
+        }
     }
 
     /// Its integers. No more than a prompt can have, so that there is memory for them.
@@ -27,12 +32,26 @@ extension IndexList {
 }
 
 /// Where a single number or handle goes.
-func place<Value>(_ pointer: UnsafeMutablePointer<Value>?, _ name: StaticString) throws(Failure)
-    -> UnsafeMutablePointer<Value>
-{
+func place<Value>(
+    _ pointer: UnsafeMutablePointer<Value>?, _ name: StaticString, noting lent: inout LentPieces
+) throws(Failure) -> UnsafeMutablePointer<Value> {
     guard let pointer else { throw .null(name) }
-    _ = try translating { () throws(FlashVIDError) in try pointer.extent(name) }
+    try lent.note { () throws(FlashVIDError) in
+        try Extent(
+            name, pointer, bytes: MemoryLayout<Value>.size, alignment: MemoryLayout<Value>.alignment, for: .result)
+    }
     return pointer
+}
+
+/// Runs a function that gives one number.
+func give<Number>(
+    _ number: UnsafeMutablePointer<Number>?, _ name: StaticString, _ message: UnsafeMutablePointer<CChar>?,
+    _ capacity: Int, _ compute: (inout LentPieces) throws(Failure) -> Number
+) -> flashvid_status {
+    report(message, capacity) { lent throws(Failure) in
+        let number = try place(number, name, noting: &lent)
+        number.pointee = try compute(&lent)
+    }
 }
 
 /// A size in bytes, which the caller gives as a `size_t`.
@@ -92,15 +111,10 @@ struct IndexRoom {
 }
 
 extension UnsafePointer {
-    /// The first item of a list of the caller's.
-    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
-        try UnsafeMutablePointer(mutating: self).extent(name)
-    }
-}
-
-extension UnsafeMutablePointer {
-    /// The memory of a single number that a function gives, or of the first of a list.
-    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
-        try Extent(name, self, bytes: MemoryLayout<Pointee>.size, alignment: MemoryLayout<Pointee>.alignment)
+    /// A list of the caller's.
+    func extent(_ name: StaticString, count: Int, for use: Extent.Use) throws(FlashVIDError) -> Extent {
+        try Extent(
+            name, self, bytes: Extent.bytes(count, MemoryLayout<Pointee>.stride, of: name),
+            alignment: MemoryLayout<Pointee>.alignment, for: use)
     }
 }

@@ -9,8 +9,10 @@ extension flashvid_patch_grid: Versioned {
 }
 
 extension PatchGrid {
-    fileprivate init(reading pointer: UnsafePointer<flashvid_patch_grid>?) throws(Failure) {
-        let grid = try flashvid_patch_grid(reading: pointer)
+    fileprivate init(
+        reading pointer: UnsafePointer<flashvid_patch_grid>?, noting lent: inout LentPieces
+    ) throws(Failure) {
+        let grid = try flashvid_patch_grid(reading: pointer, noting: &lent)
         self.init(
             rows: Int(grid.rows), columns: Int(grid.columns), mergeSize: Int(grid.merge_size),
             windowPixels: Int(grid.window_pixels), patchPixels: Int(grid.patch_pixels))
@@ -30,7 +32,7 @@ public func flashvid_patch_grid_preset(
     _ grid: UnsafeMutablePointer<flashvid_patch_grid>!, _ struct_size: Int, _ model: flashvid_model, _ rows: Int64,
     _ columns: Int64
 ) -> flashvid_status {
-    report(nil, 0) { () throws(Failure) in
+    report(nil, 0) { _ throws(Failure) in
         guard let grid else { throw .null("grid") }
         try flashvid_patch_grid.check(alignment: grid)
         try flashvid_patch_grid.check(size: struct_size)
@@ -57,8 +59,8 @@ public func flashvid_patch_grid_reading_order(
     _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(order, index_type, capacity, count, message, message_capacity) { () throws(Failure) in
-        let grid = try PatchGrid(reading: grid)
+    give(order, index_type, capacity, count, message, message_capacity) { lent throws(Failure) in
+        let grid = try PatchGrid(reading: grid, noting: &lent)
         return try translating { () throws(FlashVIDError) in
             try grid.checkMemory()
             return try grid.readingOrder()
@@ -72,8 +74,8 @@ public func flashvid_patch_grid_encoder_order(
     _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(order, index_type, capacity, count, message, message_capacity) { () throws(Failure) in
-        let grid = try PatchGrid(reading: grid)
+    give(order, index_type, capacity, count, message, message_capacity) { lent throws(Failure) in
+        let grid = try PatchGrid(reading: grid, noting: &lent)
         return try translating { () throws(FlashVIDError) in
             try grid.checkMemory()
             return try grid.encoderOrder()
@@ -83,15 +85,14 @@ public func flashvid_patch_grid_encoder_order(
 
 private func give(
     _ order: UnsafeMutableRawPointer?, _ type: flashvid_index, _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>?,
-    _ message: UnsafeMutablePointer<CChar>?, _ messageCapacity: Int, _ compute: () throws(Failure) -> [Int]
+    _ message: UnsafeMutablePointer<CChar>?, _ messageCapacity: Int,
+    _ compute: (inout LentPieces) throws(Failure) -> [Int]
 ) -> flashvid_status {
-    report(message, messageCapacity) { () throws(Failure) in
+    report(message, messageCapacity) { lent throws(Failure) in
         let room = try IndexRoom("order", order, capacity: capacity, as: type)
-        let count = try place(count, "count")
-        let values = try compute()
-        try translating { () throws(FlashVIDError) in
-            try Extent.checkApart([room.extent(count: values.count), count.extent("count")])
-        }
+        let count = try place(count, "count", noting: &lent)
+        let values = try compute(&lent)
+        try lent.note { () throws(FlashVIDError) in try room.extent(count: values.count) }
         room.write(values)
         count.pointee = Int64(values.count)
     }
@@ -101,7 +102,7 @@ private func give(
 private func group(
     _ attention: UnsafeRawPointer?, _ type: flashvid_scalar, count: (Int, Int),
     into scores: UnsafeMutablePointer<Float>?,
-    _ capacity: Int64, groups: (Int, Int), besides others: Extent = Extent(),
+    _ capacity: Int64, groups: (Int, Int), besides others: LentPieces,
     _ compute: (Span<Float>) throws(FlashVIDError) -> [Float]
 ) throws(Failure) {
     guard let attention else { throw .null("attention") }
@@ -110,12 +111,12 @@ private func group(
     try translating { () throws(FlashVIDError) in
         let source = try Extent(
             "attention", attention, bytes: try Extent.bytes(count.0, count.1, type.size, of: "attention"),
-            alignment: type.size, isWritten: false)
+            alignment: type.size, for: .reading)
         let bytes = try Extent.bytes(groups.0, groups.1, 4, of: "scores")
         guard Int(capacity) >= groups.0 * groups.1 else {
             throw .bufferTooSmall(buffer: "scores", expected: groups.0 * groups.1, found: Int(capacity))
         }
-        try Extent.checkApart([source, others, Extent("scores", scores, bytes: bytes, alignment: 4)])
+        _ = try others.adding([source, Extent("scores", scores, bytes: bytes, alignment: 4)])
         // The scores in float32, their means, the order that the means take over the clip, and they in that order.
         try Memory.check(
             (type == .float32 ? 0 : count.0 * count.1, 4), (groups.0 * groups.1, 4 + 8 + 4), of: "scores")
@@ -130,8 +131,8 @@ public func flashvid_patch_grid_attention(
     _ frames: Int64, _ scores: UnsafeMutablePointer<Float>!, _ capacity: Int64,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let grid = try PatchGrid(reading: grid)
+    report(message, message_capacity) { lent throws(Failure) in
+        let grid = try PatchGrid(reading: grid, noting: &lent)
         let tokens = try translating { () throws(FlashVIDError) in
             let side = try grid.tokenGrid()
             guard frames > 0 else { throw .empty(dimension: "frames", value: Int(frames)) }
@@ -140,7 +141,7 @@ public func flashvid_patch_grid_attention(
         try translating { () throws(FlashVIDError) in try grid.checkMemory() }
         try group(
             attention, type, count: (Int(frames), grid.rows * grid.columns), into: scores, capacity,
-            groups: (Int(frames), tokens)
+            groups: (Int(frames), tokens), besides: lent
         ) { attention throws(FlashVIDError) in
             try PatchGroups.attention(attention, frames: Int(frames), grid: grid)
         }
@@ -154,7 +155,7 @@ public func flashvid_group_attention(
     _ scores: UnsafeMutablePointer<Float>!, _ capacity: Int64, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
+    report(message, message_capacity) { lent throws(Failure) in
         let (frames, patches, size) = (Int(frames), Int(patches_per_frame), Int(group))
         try translating { () throws(FlashVIDError) in
             for (name, value) in [("frames", frames), ("patches a frame", patches), ("patches a token", size)] {
@@ -169,7 +170,7 @@ public func flashvid_group_attention(
         _ = try IndexType(index_type)
         var list: IndexList?
         if order != nil || order_count != 0 {
-            let given = try IndexList("order", order, count: order_count, as: index_type)
+            let given = try IndexList("order", order, count: order_count, as: index_type, noting: &lent)
             guard given.count == groups || given.count == groups * frames else {
                 throw Failure(.countMismatch(of: "places in the order", expected: groups, found: given.count))
             }
@@ -177,7 +178,7 @@ public func flashvid_group_attention(
         }
         try FlashVIDABI.group(
             attention, type, count: (frames, patches), into: scores, capacity, groups: (frames, groups),
-            besides: list?.extent ?? Extent()
+            besides: lent
         ) { attention throws(FlashVIDError) in
             try PatchGroups.attention(
                 attention, frames: frames, group: size, order: try list?.checkedIntegers())

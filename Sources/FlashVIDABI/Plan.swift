@@ -1,8 +1,8 @@
 public import CFlashVID
 import FlashVID
 
-extension flashvid_context: Versioned {
-    static let name: StaticString = "flashvid_context"
+extension flashvid_context_budget: Versioned {
+    static let name: StaticString = "flashvid_context_budget"
     /// Through `other_positions`.
     static let leastSize = 40
     static var defaults: Self { Self() }
@@ -45,9 +45,9 @@ extension flashvid_host_model {
 
 /// The caller's host model, and its pruning.
 private func readHost(
-    _ pointer: UnsafePointer<flashvid_host_model>?
+    _ pointer: UnsafePointer<flashvid_host_model>?, noting lent: inout LentPieces
 ) throws(Failure) -> (host: HostModel, pruning: InnerPruning) {
-    let given = try flashvid_host_model(reading: pointer)
+    let given = try flashvid_host_model(reading: pointer, noting: &lent)
     guard given.reserved == 0 else {
         throw Failure(FLASHVID_UNSUPPORTED, "the reserved field of a flashvid_host_model is \(given.reserved)")
     }
@@ -62,23 +62,12 @@ private func readHost(
     return (host, InnerPruning(layer: Int(given.pruning_layer), keptRatio: given.kept_ratio))
 }
 
-/// Runs a function that gives one number.
-private func give<Number>(
-    _ number: UnsafeMutablePointer<Number>?, _ name: StaticString, _ message: UnsafeMutablePointer<CChar>?,
-    _ capacity: Int, _ compute: () throws(Failure) -> Number
-) -> flashvid_status {
-    report(message, capacity) { () throws(Failure) in
-        let number = try place(number, name)
-        number.pointee = try compute()
-    }
-}
-
 @c @implementation
 public func flashvid_plan_expansion(
     _ layers: Int64, _ pruning_layer: Int64, _ kept_ratio: Double, _ average: Double,
     _ expansion: UnsafeMutablePointer<Double>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    give(expansion, "expansion", message, message_capacity) { () throws(Failure) in
+    give(expansion, "expansion", message, message_capacity) { lent throws(Failure) in
         try translating { () throws(FlashVIDError) in
             try InnerPruning(layer: Int(pruning_layer), keptRatio: kept_ratio)
                 .expansion(forAverage: average, layers: Int(layers))
@@ -91,7 +80,7 @@ public func flashvid_plan_average(
     _ layers: Int64, _ pruning_layer: Int64, _ kept_ratio: Double, _ expansion: Double,
     _ average: UnsafeMutablePointer<Double>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    give(average, "average", message, message_capacity) { () throws(Failure) in
+    give(average, "average", message, message_capacity) { lent throws(Failure) in
         try translating { () throws(FlashVIDError) in
             try InnerPruning(layer: Int(pruning_layer), keptRatio: kept_ratio)
                 .average(expansion: expansion, layers: Int(layers))
@@ -100,8 +89,10 @@ public func flashvid_plan_average(
 }
 
 extension ContextBudget {
-    fileprivate init(reading pointer: UnsafePointer<flashvid_context>?) throws(Failure) {
-        let context = try flashvid_context(reading: pointer)
+    fileprivate init(
+        reading pointer: UnsafePointer<flashvid_context_budget>?, noting lent: inout LentPieces
+    ) throws(Failure) {
+        let context = try flashvid_context_budget(reading: pointer, noting: &lent)
         self.init(
             positions: Int(context.positions), tokensPerFrame: Int(context.tokens_per_frame),
             overheadPerFrame: Int(context.overhead_per_frame), otherPositions: Int(context.other_positions))
@@ -110,25 +101,25 @@ extension ContextBudget {
 
 @c @implementation
 public func flashvid_plan_frames(
-    _ context: UnsafePointer<flashvid_context>!, _ configuration: UnsafePointer<flashvid_configuration>!,
+    _ budget: UnsafePointer<flashvid_context_budget>!, _ configuration: UnsafePointer<flashvid_configuration>!,
     _ frames: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    give(frames, "frames", message, message_capacity) { () throws(Failure) in
-        let budget = try ContextBudget(reading: context)
-        let configuration = configuration == nil ? nil : try Configuration(reading: configuration)
+    give(frames, "frames", message, message_capacity) { lent throws(Failure) in
+        let budget = try ContextBudget(reading: budget, noting: &lent)
+        let configuration = configuration == nil ? nil : try Configuration(reading: configuration, noting: &lent)
         return try translating { () throws(FlashVIDError) in Int64(try budget.frames(configuration)) }
     }
 }
 
 @c @implementation
 public func flashvid_plan_retention(
-    _ context: UnsafePointer<flashvid_context>!, _ configuration: UnsafePointer<flashvid_configuration>!,
+    _ budget: UnsafePointer<flashvid_context_budget>!, _ configuration: UnsafePointer<flashvid_configuration>!,
     _ frames: Int64, _ retention_ratio: UnsafeMutablePointer<Double>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(retention_ratio, "retention_ratio", message, message_capacity) { () throws(Failure) in
-        let budget = try ContextBudget(reading: context)
-        let configuration = try Configuration(reading: configuration)
+    give(retention_ratio, "retention_ratio", message, message_capacity) { lent throws(Failure) in
+        let budget = try ContextBudget(reading: budget, noting: &lent)
+        let configuration = try Configuration(reading: configuration, noting: &lent)
         return try translating { () throws(FlashVIDError) in
             try budget.retentionRatio(forFrames: Int(frames), configuration)
         }
@@ -139,7 +130,7 @@ public func flashvid_plan_retention(
 public func flashvid_host_model_preset(
     _ host: UnsafeMutablePointer<flashvid_host_model>!, _ struct_size: Int, _ model: flashvid_model
 ) -> flashvid_status {
-    report(nil, 0) { () throws(Failure) in
+    report(nil, 0) { _ throws(Failure) in
         guard let host else { throw .null("host") }
         try flashvid_host_model.check(alignment: host)
         try flashvid_host_model.check(size: struct_size)
@@ -156,8 +147,8 @@ public func flashvid_plan_prefill(
     _ host: UnsafePointer<flashvid_host_model>!, _ visual_tokens: Int64, _ text_tokens: Int64,
     _ work: UnsafeMutablePointer<Double>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    give(work, "work", message, message_capacity) { () throws(Failure) in
-        let (host, pruning) = try readHost(host)
+    give(work, "work", message, message_capacity) { lent throws(Failure) in
+        let (host, pruning) = try readHost(host, noting: &lent)
         return try translating { () throws(FlashVIDError) in
             try host.language.prefillWork(
                 visualTokens: Int(visual_tokens), textTokens: Int(text_tokens), pruning: pruning)
@@ -170,12 +161,12 @@ public func flashvid_plan_video(
     _ host: UnsafePointer<flashvid_host_model>!, _ retention_ratio: Double, _ text_tokens: Int64,
     _ row: UnsafeMutablePointer<flashvid_plan_row>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let (host, pruning) = try readHost(host)
-        guard let row else { throw .null("row") }
-        try flashvid_plan_row.check(alignment: row)
-        let size = UnsafeRawPointer(row).load(as: Int.self)
-        try flashvid_plan_row.check(size: size)
+    report(message, message_capacity) { lent throws(Failure) in
+        let (host, pruning) = try readHost(host, noting: &lent)
+        let size = try flashvid_plan_row.size(of: row)
+        try lent.note { () throws(FlashVIDError) in
+            try Extent(flashvid_plan_row.name, row, bytes: size, alignment: 1)
+        }
         let plan = try translating { () throws(FlashVIDError) in
             try host.planRow(
                 retentionRatio: retention_ratio == 0 ? nil : retention_ratio, textTokens: Int(text_tokens),
@@ -190,7 +181,7 @@ public func flashvid_plan_video(
         value.work_share = plan.workShare
         value.frames_in_context = Int64(plan.framesInContext)
         value.frames_at_same_work = Int64(plan.framesAtSameWork)
-        value.write(to: row, size: size)
+        value.write(to: row!, size: size)
     }
 }
 
@@ -200,8 +191,8 @@ public func flashvid_plan_break_even(
     _ work_per_second: Double, _ text_tokens: Int64, _ frames: UnsafeMutablePointer<Int64>!,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    give(frames, "frames", message, message_capacity) { () throws(Failure) in
-        let (host, pruning) = try readHost(host)
+    give(frames, "frames", message, message_capacity) { lent throws(Failure) in
+        let (host, pruning) = try readHost(host, noting: &lent)
         let found = try translating { () throws(FlashVIDError) in
             try host.breakEvenFrames(
                 retentionRatio: retention_ratio, secondsPerFrame: seconds_per_frame, workPerSecond: work_per_second,

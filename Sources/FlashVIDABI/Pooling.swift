@@ -17,12 +17,27 @@ public func flashvid_pooled_tokens(
     _ pooling: flashvid_pooling, _ tokens_per_frame: Int64, _ count: UnsafeMutablePointer<Int64>!,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let count = try place(count, "count")
+    report(message, message_capacity) { lent throws(Failure) in
+        let count = try place(count, "count", noting: &lent)
         let pooling = try GridPooling(pooling)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try pooling.tokenCount(ofTokens: Int(tokens_per_frame)))
         }
+    }
+}
+
+private func pool(
+    _ clip: UnsafePointer<flashvid_clip>?, _ pooling: flashvid_pooling, _ features: GridPooling.Room,
+    _ attention: GridPooling.Room, _ capacity: Int64, _ threads: Int32, _ lent: inout LentPieces
+) throws(Failure) {
+    let view = try ClipView(reading: clip, noting: &lent)
+    let pooling = try GridPooling(pooling)
+    let threads = try threadCount(threads)
+    do throws(FlashVIDError) {
+        try pooling.pool(
+            view, features: features, attention: attention, capacity: Int(capacity), threads: threads, besides: lent)
+    } catch {
+        throw Failure(error)
     }
 }
 
@@ -32,13 +47,21 @@ public func flashvid_pool(
     _ attention: UnsafeMutablePointer<Float>!, _ token_capacity: Int64, _ threads: Int32,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let view = try ClipView(reading: clip)
-        let pooling = try GridPooling(pooling)
-        let threads = try threadCount(threads)
-        try translating { () throws(FlashVIDError) in
-            try pooling.pool(
-                view, features: features, attention: attention, capacity: Int(token_capacity), threads: threads)
-        }
+    report(message, message_capacity) { lent throws(Failure) in
+        try pool(
+            clip, pooling, GridPooling.Room(features), GridPooling.Room(attention), token_capacity, threads, &lent)
+    }
+}
+
+@c @implementation
+public func flashvid_pool_typed(
+    _ clip: UnsafePointer<flashvid_clip>!, _ pooling: flashvid_pooling, _ features: UnsafeMutableRawPointer!,
+    _ feature_type: flashvid_scalar, _ attention: UnsafeMutableRawPointer!, _ attention_type: flashvid_scalar,
+    _ token_capacity: Int64, _ threads: Int32, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
+) -> flashvid_status {
+    report(message, message_capacity) { lent throws(Failure) in
+        let features = GridPooling.Room(features, of: try ScalarType(feature_type, of: "pooled features"))
+        let attention = GridPooling.Room(attention, of: try ScalarType(attention_type, of: "pooled attention"))
+        try pool(clip, pooling, features, attention, token_capacity, threads, &lent)
     }
 }

@@ -36,13 +36,12 @@ extension PromptLayout.Newlines {
     }
 }
 
-/// A prompt, and the memory that says where its video stands.
+/// A prompt of the caller's.
 private struct Prompt {
     let layout: PromptLayout
-    let list: Extent
 
-    init(reading pointer: UnsafePointer<flashvid_prompt>?) throws(Failure) {
-        let prompt = try flashvid_prompt(reading: pointer)
+    init(reading pointer: UnsafePointer<flashvid_prompt>?, noting lent: inout LentPieces) throws(Failure) {
+        let prompt = try flashvid_prompt(reading: pointer, noting: &lent)
         let newlines = try PromptLayout.Newlines(prompt.newlines, columns: prompt.newline_columns)
         let (length, frames, tokensPerFrame) = (Int(prompt.length), Int(prompt.frames), Int(prompt.tokens_per_frame))
         if prompt.frame_starts != nil || prompt.tokens != nil {
@@ -59,17 +58,16 @@ private struct Prompt {
             // Positions of the video, found one by one where tokens tell, and those that go, or starts of frames.
             try Memory.check((length, 3 * 8), of: "positions")
             if let starts = prompt.frame_starts {
-                list = try Extent("frame_starts", starts, bytes: frames * 8, alignment: 8, isWritten: false)
+                try lent.add(starts.extent("frame_starts", count: frames, for: .reading))
                 layout = try PromptLayout(
                     length: length, frameStarts: (0..<frames).map { Int(starts[$0]) }, tokensPerFrame: tokensPerFrame)
             } else if let tokens = prompt.tokens {
-                list = try Extent("tokens", tokens, bytes: length * 4, alignment: 4, isWritten: false)
+                try lent.add(tokens.extent("tokens", count: length, for: .reading))
                 // Sound: the caller vouches for them, and the span does not outlive this call.
                 layout = try PromptLayout(
                     tokens: UnsafeBufferPointer(start: tokens, count: length).span, videoToken: prompt.video_token,
                     frames: frames, tokensPerFrame: tokensPerFrame)
             } else {
-                list = Extent()
                 layout = try PromptLayout(
                     length: length, videoStart: Int(prompt.video_start), frames: frames,
                     tokensPerFrame: tokensPerFrame, newlines: newlines)
@@ -90,7 +88,7 @@ private struct Prompt {
 public func flashvid_prompt_preset(
     _ prompt: UnsafeMutablePointer<flashvid_prompt>!, _ struct_size: Int, _ model: flashvid_model
 ) -> flashvid_status {
-    report(nil, 0) { () throws(Failure) in
+    report(nil, 0) { _ throws(Failure) in
         guard let prompt else { throw .null("prompt") }
         try flashvid_prompt.check(alignment: prompt)
         try flashvid_prompt.check(size: struct_size)
@@ -105,13 +103,10 @@ public func flashvid_prompt_count(
     _ prompt: UnsafePointer<flashvid_prompt>!, _ row_count: Int64, _ count: UnsafeMutablePointer<Int64>!,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let count = try place(count, "count")
+    report(message, message_capacity) { lent throws(Failure) in
+        let count = try place(count, "count", noting: &lent)
         let rows = try FlashVIDABI.count(row_count, of: "rows")
-        let prompt = try Prompt(reading: prompt)
-        try translating { () throws(FlashVIDError) in
-            try Extent.checkApart([prompt.list, count.extent("count")])
-        }
+        let prompt = try Prompt(reading: prompt, noting: &lent)
         count.pointee = Int64(try prompt.placeCount(rows: rows))
     }
 }
@@ -122,10 +117,10 @@ public func flashvid_prompt_keep(
     _ row_count: Int64, _ kept: UnsafeMutablePointer<flashvid_kept_prompt>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let prompt = try Prompt(reading: prompt)
-        let indices = try IndexList("indices", indices, count: row_count, as: index_type)
-        let given = try flashvid_kept_prompt(reading: UnsafePointer(kept))
+    report(message, message_capacity) { lent throws(Failure) in
+        let prompt = try Prompt(reading: prompt, noting: &lent)
+        let indices = try IndexList("indices", indices, count: row_count, as: index_type, noting: &lent)
+        var given = try flashvid_kept_prompt(reading: UnsafePointer(kept), for: .writing, noting: &lent)
         let places = try prompt.placeCount(rows: indices.count)
         func room(_ name: StaticString, _ base: UnsafeMutableRawPointer?, _ capacity: Int64) throws(Failure)
             -> IndexRoom
@@ -137,10 +132,9 @@ public func flashvid_prompt_keep(
         let renumbered = given.renumbered == nil ? nil : try room("renumbered", given.renumbered, given.capacity)
         let visual = given.visual_places == nil ? nil : try room("visual_places", given.visual_places, row_count)
         let result = try translating { () throws(FlashVIDError) in
-            try Extent.checkApart([
-                prompt.list, indices.extent, positions.extent(count: places), rows.extent(count: places),
+            _ = try lent.adding([
+                positions.extent(count: places), rows.extent(count: places),
                 renumbered?.extent(count: places) ?? Extent(), visual?.extent(count: indices.count) ?? Extent(),
-                Extent("kept", kept, bytes: given.struct_size, alignment: 8),
             ])
             // Indices, positions and rows, positions without gaps, and places of rows, found one by one.
             try Memory.check((indices.count, 3 * 8), (places, 3 * 8), of: "positions")
@@ -160,18 +154,16 @@ public func flashvid_prompt_keep(
         positions.write(result.positions)
         rows.write(result.rows)
         visual?.write(result.visualPlaces)
-        flashvid_kept_prompt.set(\.count, to: Int64(places), in: kept, size: given.struct_size)
+        given.count = Int64(places)
+        given.write(to: kept, size: given.struct_size)
     }
 }
 
 /// What functions give that make a list: it, and how many integers it has.
 private func give(
-    _ values: [Int], to room: IndexRoom, _ count: UnsafeMutablePointer<Int64>, besides first: Extent,
-    _ second: Extent = Extent()
+    _ values: [Int], to room: IndexRoom, _ count: UnsafeMutablePointer<Int64>, noting lent: inout LentPieces
 ) throws(Failure) {
-    try translating { () throws(FlashVIDError) in
-        try Extent.checkApart([first, second, room.extent(count: values.count), count.extent("count")])
-    }
+    try lent.note { () throws(FlashVIDError) in try room.extent(count: values.count) }
     room.write(values)
     count.pointee = Int64(values.count)
 }
@@ -182,11 +174,10 @@ public func flashvid_prompt_prune(
     _ index_type: flashvid_index, _ places: UnsafeMutableRawPointer!, _ capacity: Int64,
     _ place_count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let rows = try IndexList("rows", rows, count: count, as: index_type)
-        let kept = try IndexList("kept", kept, count: kept_count, as: index_type)
+    report(message, message_capacity) { lent throws(Failure) in
+        let rows = try IndexList("rows", rows, count: count, as: index_type, noting: &lent)
+        let kept = try IndexList("kept", kept, count: kept_count, as: index_type, noting: &lent)
         let room = try IndexRoom("places", places, capacity: capacity, as: index_type)
-        let place_count = try place(place_count, "place_count")
         guard kept.count <= rows.count else {
             throw Failure(.countMismatch(of: "kept tokens", expected: rows.count, found: kept.count))
         }
@@ -195,11 +186,12 @@ public func flashvid_prompt_prune(
             throw Failure(.outOfRange(of: "row", at: place, value: row, range: KeptPrompt.text..<Int.max))
         }
         let keeping = try kept.integers(of: "kept")
+        let place_count = try place(place_count, "place_count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
             try Memory.check((values.count, 8), of: "places")
             return try KeptPrompt.places(ofRows: values, keeping: keeping)
         }
-        try give(result, to: room, place_count, besides: rows.extent, kept.extent)
+        try give(result, to: room, place_count, noting: &lent)
     }
 }
 
@@ -209,20 +201,20 @@ public func flashvid_video_rows(
     _ tokens_per_frame: Int64, _ newlines: flashvid_newlines, _ rows: UnsafeMutableRawPointer!, _ capacity: Int64,
     _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let indices = try IndexList("indices", indices, count: row_count, as: index_type)
+    report(message, message_capacity) { lent throws(Failure) in
+        let indices = try IndexList("indices", indices, count: row_count, as: index_type, noting: &lent)
         let room = try IndexRoom("rows", rows, capacity: capacity, as: index_type)
-        let count = try place(count, "count")
         let newlines = try PromptLayout.Newlines(newlines, columns: tokens_per_frame)
         try translating { () throws(FlashVIDError) in
             try VideoSequence.check(rows: indices.count, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame))
         }
         let values = try indices.integers(of: "indices")
+        let count = try place(count, "count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
             try Memory.check((values.count, 2 * 8), (Int(frames), 8), of: "rows")
             return try VideoSequence(
                 indices: values, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame), newlines: newlines)
         }
-        try give(result.rows, to: room, count, besides: indices.extent)
+        try give(result.rows, to: room, count, noting: &lent)
     }
 }

@@ -6,8 +6,8 @@ public func flashvid_pruned_count(
     _ tokens: Int64, _ ratio: Double, _ count: UnsafeMutablePointer<Int64>!,
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
-        let count = try place(count, "count")
+    report(message, message_capacity) { lent throws(Failure) in
+        let count = try place(count, "count", noting: &lent)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try VisualTokenPruning.keptCount(of: Int(tokens), ratio: ratio))
         }
@@ -20,17 +20,17 @@ public func flashvid_prune(
     _ kept: UnsafeMutableRawPointer!, _ index_type: flashvid_index, _ capacity: Int64,
     _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
-    report(message, message_capacity) { () throws(Failure) in
+    report(message, message_capacity) { lent throws(Failure) in
         guard let attention else { throw .null("attention") }
         guard let kept else { throw .null("kept") }
-        let count = try place(count, "count")
+        let count = try place(count, "count", noting: &lent)
         let type = try ScalarType(type, of: "attention")
         let indexType = try IndexType(index_type)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(
                 try VisualTokenPruning.keep(
                     attention, of: type, count: Int(tokens), stride: stride == 0 ? nil : Int(stride), ratio: ratio,
-                    into: kept, as: indexType, capacity: Int(capacity), besides: try count.extent("count")))
+                    into: kept, as: indexType, capacity: Int(capacity), besides: lent))
         }
     }
 }

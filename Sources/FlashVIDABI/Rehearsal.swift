@@ -44,19 +44,36 @@ private func rehearseHandles() {
         }
     }
     _ = flashvid_compressor_statistics(compressor, &statistics)
-    _ = flashvid_compressor_destroy(compressor)
+    var number: Int64 = 0
+    _ = flashvid_compressor_configuration(compressor, &configuration, MemoryLayout<flashvid_configuration>.size)
+    _ = flashvid_compressor_output_token_count(compressor, 1, 1, &number, nil, 0)
+    _ = flashvid_compressor_workspace_bytes(compressor, 1, 1, 1, 0, &number, nil, 0)
+    _ = flashvid_compressor_set_time_limit(compressor, -1)
+    _ = flashvid_compressor_set_progress(compressor, { _, _ in 0 }, nil)
+    _ = flashvid_compressor_cancel(compressor)
+    _ = flashvid_compressor_close(compressor)
 
     var stream: OpaquePointer?
     _ = flashvid_stream_create(&configuration, 1, 1, 0, 1, &stream, nil, 0)
     _ = flashvid_stream_next(stream, &output)
     _ = flashvid_stream_statistics(stream, &statistics)
-    _ = flashvid_stream_destroy(stream)
+    _ = flashvid_stream_configuration(stream, &configuration, MemoryLayout<flashvid_configuration>.size)
+    _ = flashvid_stream_output_token_count(stream, 1, &number, nil, 0)
+    _ = flashvid_stream_workspace_bytes(stream, &number, nil, 0)
+    _ = flashvid_stream_set_time_limit(stream, 0)
+    _ = flashvid_stream_set_progress(stream, nil, nil)
+    _ = flashvid_stream_cancel(stream)
+    _ = flashvid_stream_close(stream)
 
     var scorer: OpaquePointer?
     var attention = zeroed(flashvid_encoder_attention.self)
     _ = flashvid_scorer_create(1, &scorer, nil, 0)
     _ = flashvid_scorer_scores(scorer, &attention, nil, 0)
-    _ = flashvid_scorer_destroy(scorer)
+    _ = flashvid_scorer_workspace_bytes(scorer, &attention, nil, &number, nil, 0)
+    _ = flashvid_scorer_set_time_limit(scorer, 0)
+    _ = flashvid_scorer_set_progress(scorer, nil, nil)
+    _ = flashvid_scorer_cancel(scorer)
+    _ = flashvid_scorer_close(scorer)
 
     configuration.retention_ratio = -1
     _ = flashvid_configuration_validate(&configuration, nil, 0)
@@ -139,6 +156,7 @@ private func rehearsePrompt() {
             &index, nil, 0, 1, text.baseAddress, 1, text.baseAddress, 1, 8, &rows, 4, nil, 0)
     }
     _ = flashvid_gather(&rows, 1, 1, 8, &index, 0, 1, &positions, 4, nil, 0)
+    _ = flashvid_gather_strided(&rows, 1, 1, 8, 0, 0, &index, 0, 1, &positions, 32, 0, 0, nil, 0)
     _ = flashvid_gather_pairs(&rows, 1, 1, 8, &index, 0, 1, &positions, 4, nil, 0)
 }
 
@@ -147,7 +165,7 @@ private func rehearsePlans() {
     var row = zeroed(flashvid_plan_row.self)
     var number = 0.0
     var count: Int64 = 0
-    var context = zeroed(flashvid_context.self)
+    var context = zeroed(flashvid_context_budget.self)
     (context.positions, context.tokens_per_frame) = (1000, 4)
     var configuration = zeroed(flashvid_configuration.self)
     _ = flashvid_host_model_preset(

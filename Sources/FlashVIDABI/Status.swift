@@ -6,6 +6,9 @@ import FlashVID
 struct Failure: Error {
     let status: flashvid_status
     let text: String
+    /// Where the caller's room for the text, or for the statuses of a batch, is other memory of the call as well, nothing is
+    /// written there.
+    var isMute = false
 
     init(_ status: Int, _ text: String) {
         self.status = flashvid_status(status)
@@ -34,8 +37,13 @@ struct Failure: Error {
             case .outOfMemory: FLASHVID_OUT_OF_MEMORY
             case .segmentPending: FLASHVID_SEGMENT_PENDING
             case .streamFinished: FLASHVID_FINISHED
+            case .cancelled: FLASHVID_CANCELLED
             }
         self.init(status, error.description)
+        if case .overlap(let first, let second) = error {
+            let rooms = ["\(Message.name)", "\(Message.statuses)"]
+            isMute = rooms.contains(first) || rooms.contains(second)
+        }
     }
 
     /// A handle of the process that forked this one.
@@ -56,8 +64,26 @@ extension flashvid_status {
 
 /// Room of the caller's for an error text.
 struct Message {
+    static let name: StaticString = "message"
+    /// The statuses of a batch.
+    static let statuses: StaticString = "statuses"
+    /// Bytes that are looked at and written at the most. A caller may name any capacity.
+    private static let most = 1024
+
     let buffer: UnsafeMutablePointer<CChar>?
     let capacity: Int
+
+    init(buffer: UnsafeMutablePointer<CChar>?, capacity: Int) {
+        self.buffer = buffer
+        // What C has above 2^63 is negative here.
+        self.capacity = (0...Self.most).contains(capacity) ? capacity : Self.most
+    }
+
+    func extent() throws(FlashVIDError) -> Extent {
+        // No further than the end of memory.
+        let room = min(UInt(capacity), UInt.max - UInt(bitPattern: buffer))
+        return try Extent(Self.name, buffer, bytes: Int(room), alignment: 1)
+    }
 
     /// Writes as much of the text as fits, cut between characters, and a terminating zero. Returns the length of all of it.
     @discardableResult
@@ -65,8 +91,7 @@ struct Message {
         var text = text
         return text.withUTF8 { bytes in
             guard let buffer, capacity != 0 else { return bytes.count }
-            // What C has above 2^63 is negative here, and more than any text.
-            var count = capacity < 0 ? bytes.count : Swift.min(bytes.count, capacity - 1)
+            var count = Swift.min(bytes.count, capacity - 1)
             // Not in the middle of a character: a continuation byte must not be the first that is cut.
             while count > 0, count < bytes.count, bytes[count] & 0xC0 == 0x80 { count -= 1 }
             for index in 0..<count { buffer[index] = CChar(bitPattern: bytes[index]) }
@@ -86,18 +111,22 @@ func asGuest(_ call: () -> flashvid_status) -> flashvid_status {
     return call()
 }
 
-/// Runs a function without a handle: its failure becomes a status and a text.
+/// Runs a function without a handle: its failure becomes a status and a text. `lent` is what the caller lends to it, to begin
+/// with the room for the text.
 func report(
-    _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int, _ body: () throws(Failure) -> Void
+    _ message: UnsafeMutablePointer<CChar>?, _ capacity: Int,
+    _ body: (_ lent: inout LentPieces) throws(Failure) -> Void
 ) -> flashvid_status {
     asGuest {
         let message = Message(buffer: message, capacity: capacity)
         do throws(Failure) {
-            try body()
+            var lent = LentPieces()
+            try lent.note(message.extent)
+            try body(&lent)
             message.write("")
             return flashvid_status(FLASHVID_OK)
         } catch {
-            message.write(error.text)
+            if !error.isMute { message.write(error.text) }
             return error.status
         }
     }
@@ -106,4 +135,11 @@ func report(
 /// The engine's error as a status.
 func translating<Result>(_ body: () throws(FlashVIDError) -> Result) throws(Failure) -> Result {
     do throws(FlashVIDError) { return try body() } catch { throw Failure(error) }
+}
+
+extension LentPieces {
+    /// Adds a piece.
+    mutating func note(_ piece: () throws(FlashVIDError) -> Extent) throws(Failure) {
+        do throws(FlashVIDError) { try add(try piece()) } catch { throw Failure(error) }
+    }
 }

@@ -27,8 +27,10 @@ func stride(_ value: Int64) -> Int? { value == 0 ? nil : Int(value) }
 
 extension ClipView {
     /// The caller's clip. What it points to is checked by the engine.
-    init(reading pointer: UnsafePointer<flashvid_clip>?) throws(Failure) {
-        let clip = try flashvid_clip(reading: pointer)
+    init(
+        reading pointer: UnsafePointer<flashvid_clip>?, noting lent: inout LentPieces
+    ) throws(Failure) {
+        let clip = try flashvid_clip(reading: pointer, noting: &lent)
         guard let features = clip.features else { throw .null("features") }
         self.init(
             features: features, of: try ScalarType(clip.type, of: "features"),
@@ -53,36 +55,51 @@ extension ClipView {
     }
 }
 
-extension OutputBuffers {
-    /// The caller's buffers, and the size of the struct that names them.
-    static func reading(
-        _ pointer: UnsafePointer<flashvid_output>?
-    ) throws(Failure) -> (buffers: OutputBuffers, structSize: Int) {
-        let output = try flashvid_output(reading: pointer)
+/// The caller's struct for a result.
+struct LentOutput: BitwiseCopyable {
+    private let pointer: UnsafeMutablePointer<flashvid_output>
+    private let output: flashvid_output
+    private let tokenType: ScalarType
+    private let indexType: IndexType
+
+    init(
+        reading pointer: UnsafeMutablePointer<flashvid_output>?, noting lent: inout LentPieces
+    ) throws(Failure) {
+        output = try flashvid_output(reading: UnsafePointer(pointer), for: .writing, noting: &lent)
+        guard let pointer else { throw .null(flashvid_output.name) }
+        self.pointer = pointer
         guard output.tokens != nil else { throw .null("tokens") }
         guard output.indices != nil else { throw .null("indices") }
+        tokenType = try ScalarType(output.token_type, of: "tokens")
+        indexType = try IndexType(output.index_type)
+    }
+
+    /// The buffers that it names; `lent` is what the caller lends beside them.
+    func buffers(besides lent: LentPieces) -> OutputBuffers {
         var buffers = OutputBuffers()
         buffers.tokens = output.tokens
-        buffers.tokenType = try ScalarType(output.token_type, of: "tokens")
+        buffers.tokenType = tokenType
         buffers.rowStride = stride(output.row_stride)
         buffers.rowCapacity = Int(output.row_capacity)
-        buffers.indexType = try IndexType(output.index_type)
+        buffers.indexType = indexType
         buffers.indices = output.indices
         buffers.kinds = output.kinds
         buffers.counts = output.counts
         buffers.assignment = output.assignment
         buffers.parents = output.parents
         buffers.segmentLengths = output.segment_lengths
-        return (buffers, output.struct_size)
+        buffers.besides = lent
+        return buffers
     }
-}
 
-extension UnsafeMutablePointer<flashvid_output> {
-    /// Sets the fields that a call gives.
-    func set(_ outcome: Outcome, firstFrame: Int, structSize: Int) {
-        flashvid_output.set(\.row_count, to: Int64(outcome.rows), in: self, size: structSize)
-        flashvid_output.set(\.segment_count, to: Int64(outcome.segments), in: self, size: structSize)
-        flashvid_output.set(\.first_frame, to: Int64(firstFrame), in: self, size: structSize)
+    /// Sets the fields that a call gives, as far as the caller's struct has them.
+    func deliver(_ outcome: Outcome, firstFrame: Int, firstRow: Int) {
+        var result = output
+        result.row_count = Int64(outcome.rows)
+        result.segment_count = Int64(outcome.segments)
+        result.first_frame = Int64(firstFrame)
+        result.first_row = Int64(firstRow)
+        result.write(to: pointer, size: output.struct_size)
     }
 }
 

@@ -55,6 +55,7 @@ public func flashvid_status_name(_ status: flashvid_status) -> UnsafePointer<CCh
         case Int(FLASHVID_INVALID_ORDER): "FLASHVID_INVALID_ORDER"
         case Int(FLASHVID_IMPOSSIBLE): "FLASHVID_IMPOSSIBLE"
         case Int(FLASHVID_FORKED): "FLASHVID_FORKED"
+        case Int(FLASHVID_CANCELLED): "FLASHVID_CANCELLED"
         default: "FLASHVID_UNKNOWN"
         }
     return constant(names)

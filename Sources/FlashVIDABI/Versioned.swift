@@ -32,14 +32,27 @@ extension Versioned {
         }
     }
 
-    /// The caller's struct, as this code knows it.
-    init(reading pointer: UnsafePointer<Self>?) throws(Failure) {
+    /// How much of the caller's memory a struct is, by its own word, which is checked.
+    static func size(of pointer: UnsafeRawPointer?) throws(Failure) -> Int {
+        guard let pointer else { throw .null(Self.name) }
+        try Self.check(alignment: pointer)
+        // Sound: every version begins with the size.
+        let size = pointer.load(as: Int.self)
+        try Self.check(size: size)
+        return size
+    }
+
+    /// The caller's struct, as this code knows it. It joins what the caller lends to the call: `use` says whether fields of it
+    /// are written at the end.
+    init(
+        reading pointer: UnsafePointer<Self>?, for use: Extent.Use = .parameters, noting lent: inout LentPieces
+    ) throws(Failure) {
+        let size = try Self.size(of: pointer)
+        try lent.note { () throws(FlashVIDError) in
+            try Extent(Self.name, pointer, bytes: size, alignment: 1, for: use)
+        }
         guard let pointer else { throw .null(Self.name) }
         let bytes = UnsafeRawPointer(pointer)
-        try Self.check(alignment: bytes)
-        // Sound: every version begins with the size, and the size says how much there is.
-        let size = bytes.load(as: Int.self)
-        try Self.check(size: size)
         var value = Self.defaults
         withUnsafeMutableBytes(of: &value) { value in
             value.copyMemory(from: UnsafeRawBufferPointer(start: bytes, count: min(size, value.count)))
@@ -64,17 +77,6 @@ extension Versioned {
                 (target + value.count).initializeMemory(as: UInt8.self, repeating: 0, count: size - value.count)
             }
         }
-    }
-
-    /// Writes one field to the caller's struct, if it is in there.
-    static func set<Value: BitwiseCopyable>(
-        _ field: WritableKeyPath<Self, Value>, to value: Value, in pointer: UnsafeMutablePointer<Self>,
-        size: Int
-    ) {
-        guard let offset = MemoryLayout<Self>.offset(of: field), offset + MemoryLayout<Value>.size <= size else {
-            return
-        }
-        UnsafeMutableRawPointer(pointer).storeBytes(of: value, toByteOffset: offset, as: Value.self)
     }
 }
 

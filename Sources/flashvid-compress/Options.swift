@@ -128,8 +128,9 @@ struct Command: ParsableArguments {
         @Option(
             parsing: .unconditional,
             help: ArgumentHelp(
-                "How often every unselected token is given to the nearest row of its segment; at least 0. "
-                    + "(default: \(defaults.refinementRounds))", valueName: "count"))
+                "How often every unselected token is given to the nearest row of its segment; 0 to "
+                    + "\(Configuration.maximumRefinementRounds). (default: \(defaults.refinementRounds))",
+                valueName: "count"))
         var refinementRounds: Int?
 
         @Option(

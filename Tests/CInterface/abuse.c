@@ -1,6 +1,14 @@
-/* Bad calls: each must return its status, and leave every byte of the caller's memory as it was. */
+/*
+ * Bad calls: each must return its status, and leave every byte of the caller's memory as it was. With an argument, calls at
+ * the limits of what is legal, which take much address space and are not for sanitizers.
+ */
+#define _DEFAULT_SOURCE
 #include "random.h"
 #include "support.h"
+#include <stddef.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 enum { FRAMES = 6, TOKENS = 10, CHANNELS = 16, ROWS = 24, BLOCK = 1 << 16 };
 
@@ -114,6 +122,10 @@ static void sizes(void) {
     BAD((state.clip.frames = -2, state.clip.tokens_per_frame = -3), FLASHVID_INVALID_SHAPE);
     BAD((state.clip.frames = (int64_t)1 << 32, state.clip.tokens_per_frame = (int64_t)1 << 32), FLASHVID_SIZE_OVERFLOW);
     BAD((state.clip.tokens_per_frame = (int64_t)1 << 30, state.output.row_capacity = INT64_MAX), FLASHVID_SIZE_OVERFLOW);
+    /* Sizes below 2^31 are not too large; there is just no such room. */
+    BAD((state.clip.frames = 1, state.clip.tokens_per_frame = INT32_MAX, state.clip.channels = 1, state.clip.attention = NULL),
+        FLASHVID_BUFFER_TOO_SMALL);
+    BAD((state.clip.channels = INT32_MAX, state.output.row_capacity = 0), FLASHVID_BUFFER_TOO_SMALL);
     BAD(state.output.row_capacity = 0, FLASHVID_BUFFER_TOO_SMALL);
     BAD(state.output.row_capacity = -1, FLASHVID_BUFFER_TOO_SMALL);
     BAD(state.output.row_capacity = ROWS - 1, FLASHVID_BUFFER_TOO_SMALL);
@@ -152,7 +164,21 @@ static void strides(void) {
         BAD(state.clip.attention_token_stride = large[index], FLASHVID_SIZE_OVERFLOW);
     }
     BAD(state.clip.token_stride = (int64_t)1 << 31, FLASHVID_SIZE_OVERFLOW);
+    BAD((state.clip.token_stride = INT32_MAX, state.output.row_capacity = 0), FLASHVID_BUFFER_TOO_SMALL);
     BAD(state.output.row_stride = (int64_t)1 << 31, FLASHVID_SIZE_OVERFLOW);
+}
+
+/* Rows whose strides make them more bytes than there are. */
+static void endless_rows(void) {
+    flashvid_configuration all = configuration;
+    flashvid_compressor *ours = compressor;
+    all.retention_ratio = all.expansion = 1;
+    EXPECT(flashvid_compressor_create(&all, 1, &compressor, NULL, 0) == FLASHVID_OK, "create");
+    BAD((state.clip.frames = 1, state.clip.tokens_per_frame = INT32_MAX, state.clip.channels = 1, state.clip.attention = NULL,
+         state.output.row_stride = INT32_MAX, state.output.row_capacity = INT64_MAX),
+        FLASHVID_SIZE_OVERFLOW);
+    flashvid_compressor_destroy(compressor);
+    compressor = ours;
 }
 
 static void places(void) {
@@ -200,6 +226,15 @@ static void places(void) {
             *written[first] = (char *)*written[second] + 8;
             COMPRESS(FLASHVID_OVERLAP, names[first]);
         }
+    }
+    /* The structs are memory of the call as well. */
+    for (first = 0; first < 7; first += 1) {
+        prepare();
+        *written[first] = &state.clip;
+        COMPRESS(FLASHVID_OVERLAP, names[first]);
+        prepare();
+        *written[first] = &state.output.first_frame;
+        COMPRESS(FLASHVID_OVERLAP, names[first]);
     }
     /* The last bytes of memory. */
     BAD(state.clip.features = (void *)(uintptr_t)-64, FLASHVID_SIZE_OVERFLOW);
@@ -295,6 +330,8 @@ static void configurations(void) {
     REFUSED(bad.minimum_segments = INT64_MIN, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.maximum_segment_frames = -1, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.refinement_rounds = -1, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.refinement_rounds = 1001, FLASHVID_INVALID_CONFIGURATION);
+    REFUSED(bad.refinement_rounds = INT64_MAX, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.target_rows = -1, FLASHVID_INVALID_CONFIGURATION);
     REFUSED(bad.target_rows = INT64_MIN, FLASHVID_INVALID_CONFIGURATION);
     REFUSED((bad.target_rows = 7, bad.alpha = 2), FLASHVID_INVALID_CONFIGURATION);
@@ -363,7 +400,8 @@ static void counts_and_handles(void) {
     EXPECT(flashvid_stream_destroy(NULL) == FLASHVID_OK, "destroy NULL");
     EXPECT(strcmp(flashvid_status_name(-1), "FLASHVID_UNKNOWN") == 0, "name of -1");
     EXPECT(strcmp(flashvid_status_name(INT32_MAX), "FLASHVID_UNKNOWN") == 0, "name of INT32_MAX");
-    for (index = 0; index <= FLASHVID_NOT_TRIED; index += 1) {
+    for (index = 0; index <= FLASHVID_CANCELLED; index += 1) {
+        if (index == 24) continue; /* Not in use. */
         EXPECT(strcmp(flashvid_status_name((flashvid_status)index), "FLASHVID_UNKNOWN") != 0, "name of %d", (int)index);
     }
     /* A text is cut to fit, with a terminating zero. */
@@ -442,6 +480,14 @@ static void exact_rows(void) {
     compressor = ours;
 }
 
+/* A batch that is refused as a whole, and what became of the statuses. */
+#define REFUSED_BATCH(clips, outputs, count, wanted, status)                                                     \
+    do {                                                                                                         \
+        statuses[0] = statuses[1] = -9;                                                                          \
+        CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, count, statuses), wanted);           \
+        EXPECT(statuses[0] == (status) && statuses[1] == (status), "statuses are %d and %d", statuses[0], statuses[1]); \
+    } while (0)
+
 static void batches(void) {
     const flashvid_clip *clips[2];
     flashvid_output *outputs[2];
@@ -453,23 +499,73 @@ static void batches(void) {
     outputs[0] = &state.output;
     outputs[1] = &second;
     CALL(flashvid_compressor_compress_batch(NULL, clips, outputs, 2, statuses), FLASHVID_NULL_POINTER);
-    CALL(flashvid_compressor_compress_batch(compressor, NULL, outputs, 2, statuses), FLASHVID_NULL_POINTER);
-    CALL(flashvid_compressor_compress_batch(compressor, clips, NULL, 2, statuses), FLASHVID_NULL_POINTER);
-    CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, -1, statuses), FLASHVID_INVALID_ARGUMENT);
-    CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, INT64_MAX, NULL), FLASHVID_INVALID_ARGUMENT);
-    CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, 2, statuses), FLASHVID_OVERLAP);
-    EXPECT(statuses[0] == FLASHVID_NOT_TRIED && statuses[1] == FLASHVID_NOT_TRIED, "statuses");
+    EXPECT(statuses[0] == -9 && statuses[1] == -9, "statuses");
+    REFUSED_BATCH(NULL, outputs, 2, FLASHVID_NULL_POINTER, FLASHVID_NOT_TRIED);
+    REFUSED_BATCH(clips, NULL, 2, FLASHVID_NULL_POINTER, FLASHVID_NOT_TRIED);
+    REFUSED_BATCH(clips, outputs, -1, FLASHVID_INVALID_ARGUMENT, -9);
+    REFUSED_BATCH(clips, outputs, INT64_MIN, FLASHVID_INVALID_ARGUMENT, -9);
+    REFUSED_BATCH(clips, outputs, (1 << 20) + 1, FLASHVID_SIZE_OVERFLOW, -9);
+    REFUSED_BATCH(clips, outputs, (int64_t)1 << 40, FLASHVID_SIZE_OVERFLOW, -9);
+    REFUSED_BATCH(clips, outputs, INT64_MAX, FLASHVID_SIZE_OVERFLOW, -9);
+    REFUSED_BATCH(clips, outputs, 2, FLASHVID_OVERLAP, FLASHVID_NOT_TRIED);
     outputs[1] = &state.output;
-    CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, 2, statuses), FLASHVID_OVERLAP);
+    REFUSED_BATCH(clips, outputs, 2, FLASHVID_OVERLAP, FLASHVID_NOT_TRIED);
     outputs[0] = outputs[1] = NULL;
-    CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, 2, statuses), FLASHVID_NULL_POINTER);
-    EXPECT(statuses[0] == FLASHVID_NULL_POINTER && statuses[1] == FLASHVID_NULL_POINTER, "statuses");
+    REFUSED_BATCH(clips, outputs, 2, FLASHVID_NULL_POINTER, FLASHVID_NULL_POINTER);
     outputs[0] = &state.output;
     state.features[100] = NAN;
     CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, 1, statuses), FLASHVID_NOT_FINITE);
     clips[0] = NULL;
     CALL(flashvid_compressor_compress_batch(compressor, clips, outputs, 1, NULL), FLASHVID_NULL_POINTER);
     EXPECT(flashvid_compressor_compress_batch(compressor, clips, outputs, 0, NULL) == FLASHVID_OK, "empty batch");
+}
+
+/* Statuses, lists and structs of a batch that meet what it writes. */
+static void batches_in_themselves(void) {
+    struct {
+        flashvid_clip clip;
+        flashvid_output output;
+        const flashvid_clip *clips[2];
+        flashvid_output *outputs[2];
+    } *const own = (void *)(state.block.bytes + 61440);
+    flashvid_status statuses[2] = {-9, -9};
+    size_t place;
+    for (place = 0; place < 18; place += 1) {
+        void *places[18];
+        prepare();
+        own->clips[0] = &state.clip;
+        own->clips[1] = &own->clip;
+        own->outputs[0] = &state.output;
+        own->outputs[1] = &own->output;
+        own->clip = state.clip;
+        own->output = state.output;
+        own->output.tokens = (char *)state.output.tokens + 4096;
+        own->output.indices = (char *)state.output.indices + 4096;
+        own->output.assignment = (char *)state.output.assignment + 4096;
+        own->output.counts = (char *)state.output.counts + 4096;
+        own->output.kinds = state.output.kinds + 4096;
+        own->output.segment_lengths = (char *)state.output.segment_lengths + 4096;
+        own->output.parents = (char *)state.output.parents + 4096;
+        if (place == 0) {
+            EXPECT(flashvid_compressor_compress_batch(compressor, own->clips, own->outputs, 2, statuses) == FLASHVID_OK, "apart");
+            continue;
+        }
+        places[1] = own->clips, places[2] = own->outputs, places[3] = &state.clip.channels, places[4] = &own->clip;
+        places[5] = &state.output, places[6] = &own->output.parents, places[7] = state.features;
+        places[8] = (char *)state.attention + 4, places[9] = state.output.tokens, places[10] = own->output.tokens;
+        places[11] = own->output.indices, places[12] = own->output.assignment, places[13] = own->output.counts;
+        places[14] = own->output.kinds, places[15] = own->output.segment_lengths, places[16] = own->output.parents;
+        places[17] = own->output.parents;
+        if (place < 17) {
+            /* Not even a status is written. */
+            CALL(flashvid_compressor_compress_batch(compressor, own->clips, own->outputs, 2, (flashvid_status *)places[place]),
+                 FLASHVID_OVERLAP);
+        }
+        if (place == 1 || place == 2 || place == 3 || place == 5) {
+            own->output.tokens = places[place];
+            REFUSED_BATCH(own->clips, own->outputs, 2, FLASHVID_OVERLAP, FLASHVID_NOT_TRIED);
+        }
+    }
 }
 
 #define PUSH(change, wanted)                                                                  \
@@ -479,7 +575,7 @@ static void batches(void) {
         state.clip.frames = 1;                                                                \
         change;                                                                               \
         CALL(flashvid_stream_push(stream, &state.clip, first, &taken), wanted);               \
-        EXPECT(taken == 0, "taken is %lld", (long long)taken);                                \
+        EXPECT(taken == ((wanted) == FLASHVID_NULL_POINTER ? -3 : 0), "taken is %lld", (long long)taken); \
         first = 0;                                                                            \
     } while (0)
 
@@ -505,6 +601,15 @@ static void streams(void) {
     EXPECT(made == NULL, "a stream was made");
 
     CALL(flashvid_stream_push(NULL, &state.clip, 0, NULL), FLASHVID_NULL_POINTER);
+    {
+        /* The number goes nowhere where frames are missing, nor into the frames. */
+        int64_t taken = -3;
+        CALL(flashvid_stream_push(NULL, &state.clip, 0, &taken), FLASHVID_NULL_POINTER);
+        CALL(flashvid_stream_push(stream, NULL, 0, &taken), FLASHVID_NULL_POINTER);
+        EXPECT(taken == -3, "taken is %lld", (long long)taken);
+        CALL(flashvid_stream_push(stream, &state.clip, 0, (int64_t *)(void *)state.features), FLASHVID_OVERLAP);
+        CALL(flashvid_stream_push(stream, &state.clip, 0, (int64_t *)(void *)(state.attention + 4)), FLASHVID_OVERLAP);
+    }
     CALL(flashvid_stream_finish(NULL), FLASHVID_NULL_POINTER);
     CALL(flashvid_stream_reset(NULL), FLASHVID_NULL_POINTER);
     CALL(flashvid_stream_next(NULL, &state.output), FLASHVID_NULL_POINTER);
@@ -635,8 +740,169 @@ static void pruning(void) {
     }
 }
 
-int main(void) {
+/* What ends calls, tells of them, and says what a handle is. */
+static void control(void) {
+    static const double limits_[] = {-1, -5e-324, NAN, -INFINITY};
+    static const int64_t none[] = {0, -1, INT64_MIN};
+    static const int64_t huge[] = {INT64_MAX, (int64_t)1 << 62, (int64_t)1 << 40};
+    static const size_t sizes_[] = {0, 1, 8, 15, 17, 4104, (size_t)1 << 40, (size_t)-8};
+    int64_t number = -5;
+    size_t index;
+    flashvid_configuration *const room = (flashvid_configuration *)(void *)state.block.bytes;
+    prepare();
+    CALL(flashvid_compressor_cancel(NULL), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_cancel(NULL), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_set_time_limit(NULL, 1), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_set_time_limit(NULL, 1), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_set_progress(NULL, NULL, NULL), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_set_progress(NULL, NULL, NULL), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_configuration(NULL, room, sizeof *room), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_configuration(NULL, room, sizeof *room), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_configuration(compressor, NULL, sizeof *room), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_configuration(stream, NULL, sizeof *room), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_output_token_count(NULL, 4, 5, &number, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_output_token_count(NULL, 4, &number, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_output_token_count(compressor, 4, 5, NULL, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_output_token_count(stream, 4, NULL, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_workspace_bytes(NULL, 4, 5, 6, 0, &number, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_workspace_bytes(NULL, &number, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, 6, 0, NULL, NULL, 0), FLASHVID_NULL_POINTER);
+    CALL(flashvid_stream_workspace_bytes(stream, NULL, NULL, 0), FLASHVID_NULL_POINTER);
+    for (index = 0; index < 4; index += 1) {
+        CALL(flashvid_compressor_set_time_limit(compressor, limits_[index]), FLASHVID_INVALID_ARGUMENT);
+        CALL(flashvid_stream_set_time_limit(stream, limits_[index]), FLASHVID_INVALID_ARGUMENT);
+    }
+    for (index = 0; index < COUNT(sizes_); index += 1) {
+        CALL(flashvid_compressor_configuration(compressor, room, sizes_[index]), FLASHVID_INVALID_STRUCT);
+        CALL(flashvid_stream_configuration(stream, room, sizes_[index]), FLASHVID_INVALID_STRUCT);
+    }
+    for (index = 1; index < 8; index += 1) {
+        int64_t *const odd = (int64_t *)(void *)(state.block.bytes + 16384 + index);
+        CALL(flashvid_compressor_configuration(compressor, (flashvid_configuration *)(void *)odd, sizeof *room), FLASHVID_INVALID_STRUCT);
+        CALL(flashvid_stream_configuration(stream, (flashvid_configuration *)(void *)odd, sizeof *room), FLASHVID_INVALID_STRUCT);
+        CALL(flashvid_compressor_output_token_count(compressor, 4, 5, odd, NULL, 0), FLASHVID_MISALIGNED);
+        CALL(flashvid_stream_output_token_count(stream, 4, odd, NULL, 0), FLASHVID_MISALIGNED);
+        CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, 6, 0, odd, NULL, 0), FLASHVID_MISALIGNED);
+        CALL(flashvid_stream_workspace_bytes(stream, odd, NULL, 0), FLASHVID_MISALIGNED);
+    }
+    for (index = 0; index < COUNT(none); index += 1) {
+        CALL(flashvid_compressor_output_token_count(compressor, none[index], 5, &number, message, sizeof message), FLASHVID_INVALID_SHAPE);
+        CALL(flashvid_compressor_output_token_count(compressor, 4, none[index], &number, message, sizeof message), FLASHVID_INVALID_SHAPE);
+        CALL(flashvid_stream_output_token_count(stream, none[index], &number, message, sizeof message), FLASHVID_INVALID_SHAPE);
+        CALL(flashvid_compressor_workspace_bytes(compressor, none[index], 5, 6, 0, &number, NULL, 0), FLASHVID_INVALID_SHAPE);
+        CALL(flashvid_compressor_workspace_bytes(compressor, 4, none[index], 6, 0, &number, NULL, 0), FLASHVID_INVALID_SHAPE);
+        CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, none[index], 0, &number, NULL, 0), FLASHVID_INVALID_SHAPE);
+        CALL(flashvid_compressor_workspace_bytes(compressor, huge[index], 5, 6, 0, &number, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+        CALL(flashvid_compressor_workspace_bytes(compressor, 4, huge[index], 6, 0, &number, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+        CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, huge[index], 0, &number, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+    }
+    CALL(flashvid_compressor_output_token_count(compressor, INT64_MAX, 50, &number, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+    CALL(flashvid_stream_output_token_count(stream, INT64_MAX, &number, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+    CALL(flashvid_compressor_workspace_bytes(compressor, 1, INT32_MAX, INT32_MAX, 0, &number, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+    CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, 6, 3, &number, NULL, 0), FLASHVID_INVALID_ARGUMENT);
+    CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, 6, -1, &number, NULL, 0), FLASHVID_INVALID_ARGUMENT);
+    EXPECT(number == -5, "a number was written");
+    {
+        int64_t *const place = (int64_t *)(void *)state.block.bytes;
+        CALL(flashvid_compressor_output_token_count(compressor, 4, 5, place, (char *)place, 40), FLASHVID_OVERLAP);
+        CALL(flashvid_stream_output_token_count(stream, 4, place, (char *)place + 7, 40), FLASHVID_OVERLAP);
+        CALL(flashvid_compressor_workspace_bytes(compressor, 4, 5, 6, 0, place, (char *)place, 40), FLASHVID_OVERLAP);
+        CALL(flashvid_stream_workspace_bytes(stream, place, (char *)place, 40), FLASHVID_OVERLAP);
+    }
+    /* Stream create refuses what no segment could be of. */
+    {
+        flashvid_configuration long_segments = configuration;
+        flashvid_stream *made = NULL;
+        long_segments.maximum_segment_frames = INT32_MAX;
+        CALL(flashvid_stream_create(&long_segments, 1, 1, 0, 1, &made, NULL, 0), FLASHVID_SIZE_OVERFLOW);
+        long_segments.maximum_segment_frames = INT32_MAX - 1;
+        EXPECT(flashvid_stream_create(&long_segments, 1, 1, 0, 1, &made, NULL, 0) == FLASHVID_OK, "below 2^31");
+        EXPECT(flashvid_stream_workspace_bytes(made, &number, NULL, 0) == FLASHVID_OK && number > (int64_t)8 * INT32_MAX, "bytes");
+        EXPECT(flashvid_stream_destroy(made) == FLASHVID_OK, "destroy");
+    }
+}
+
+/* The room for the text is memory that the call has to do with: nothing is written, not even a text. */
+static void silent(void) {
+    char *const inside = (char *)(state.block.bytes + 16);
+    flashvid_configuration *const given = (flashvid_configuration *)(void *)state.block.bytes;
+    void *const place = state.block.bytes + 8192;
+    prepare();
+    *given = configuration;
+    CALL(flashvid_configuration_validate(given, inside, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_output_token_count(given, 4, 5, (int64_t *)place, inside, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_output_token_count(&configuration, 4, 5, (int64_t *)place, (char *)place + 7, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_compressor_create(given, 1, (flashvid_compressor **)place, inside, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_compressor_create(given, 1, (flashvid_compressor **)place, (char *)place, 1), FLASHVID_OVERLAP);
+    CALL(flashvid_stream_create(given, 4, 5, 0, 1, (flashvid_stream **)place, inside, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_stream_create(given, 4, 5, 0, 1, (flashvid_stream **)place, (char *)place, 1), FLASHVID_OVERLAP);
+    CALL(flashvid_pruned_count(10, 0.5, (int64_t *)place, (char *)place, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, place, 0, 10, (int64_t *)(void *)inside, (char *)place + 39, 1), FLASHVID_OVERLAP);
+    CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, place, 0, 10, (int64_t *)(void *)inside, inside, 40), FLASHVID_OVERLAP);
+    CALL(flashvid_prune(state.attention, 0, 10, 0, 0.5, place, 0, 10, (int64_t *)(void *)inside, (char *)(state.attention + 9), 40),
+         FLASHVID_OVERLAP);
+    /* A refused configuration as well. */
+    given->alpha = 2;
+    CALL(flashvid_configuration_validate(given, inside, 40), FLASHVID_OVERLAP);
+    given->alpha = 0.5;
+    EXPECT(flashvid_configuration_validate(given, (char *)(given + 1), (size_t)-1) == FLASHVID_OK, "beside one another");
+    EXPECT(flashvid_configuration_validate(given, inside, 0) == FLASHVID_OK, "no room");
+}
+
+/* Address space that nobody has to have memory for. */
+static void *reserve(size_t bytes) {
+    void *const space = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (space == MAP_FAILED) perror("abuse: no address space"), exit(1);
+    return space;
+}
+
+/* Sizes and strides of 2^31 - 1. */
+static void limits(void) {
+    const int64_t most = INT32_MAX;
+    const size_t tokens = (size_t)most * FRAMES * TOKENS * 4, rows = (size_t)most * ROWS * 4;
+    float *const apart = (float *)reserve(tokens), *const strided = (float *)reserve(rows);
+    float expected[ROWS * CHANNELS];
+    struct rlimit unlimited, limited;
+    FILE *statm;
+    long pages = 0;
+    int64_t index;
+    prepare();
+    EXPECT(flashvid_compressor_compress(compressor, &state.clip, &state.output) == FLASHVID_OK, "compress");
+    memcpy(expected, state.output.tokens, sizeof expected);
+    for (index = 0; index < FRAMES * TOKENS; index += 1)
+        memcpy(apart + index * most, state.features + index * CHANNELS, CHANNELS * sizeof(float));
+    prepare();
+    state.clip.features = apart;
+    state.clip.token_stride = most;
+    state.output.tokens = strided;
+    state.output.row_stride = most;
+    EXPECT(flashvid_compressor_compress(compressor, &state.clip, &state.output) == FLASHVID_OK, "strides of 2^31 - 1");
+    for (index = 0; index < ROWS; index += 1)
+        EXPECT(memcmp(strided + index * most, expected + index * CHANNELS, CHANNELS * sizeof(float)) == 0, "row %d", (int)index);
+
+    /* A token of 2^31 - 1 channels is one, but its workspace takes some 100 GB. */
+    statm = fopen("/proc/self/statm", "r");
+    if (statm == NULL || fscanf(statm, "%ld", &pages) != 1) abort();
+    fclose(statm);
+    getrlimit(RLIMIT_AS, &unlimited);
+    limited = unlimited;
+    limited.rlim_cur = (rlim_t)pages * (rlim_t)sysconf(_SC_PAGESIZE) + ((rlim_t)64 << 20);
+    prepare();
+    state.clip.features = apart;
+    state.clip.frames = state.clip.tokens_per_frame = 1;
+    state.clip.channels = most;
+    state.clip.attention = NULL;
+    state.output.tokens = strided;
+    if (setrlimit(RLIMIT_AS, &limited) != 0) abort();
+    CALL(flashvid_compressor_compress(compressor, &state.clip, &state.output), FLASHVID_OUT_OF_MEMORY);
+    setrlimit(RLIMIT_AS, &unlimited);
+    munmap(apart, tokens);
+    munmap(strided, rows);
+}
+
+int main(int argc, char **argv) {
     int64_t rows = 0;
+    (void)argv;
     flashvid_configuration_init(&configuration, sizeof configuration);
     configuration.maximum_segment_frames = 3;
     EXPECT(flashvid_output_token_count(&configuration, FRAMES, TOKENS, &rows, NULL, 0) == FLASHVID_OK && rows == ROWS,
@@ -644,10 +910,18 @@ int main(void) {
     EXPECT(flashvid_compressor_create(&configuration, 2, &compressor, NULL, 0) == FLASHVID_OK, "create");
     EXPECT(flashvid_stream_create(&configuration, TOKENS, CHANNELS, FLASHVID_FLOAT32, 2, &stream, NULL, 0) == FLASHVID_OK,
            "create");
+    if (argc > 1) {
+        limits();
+        flashvid_compressor_destroy(compressor);
+        flashvid_stream_destroy(stream);
+        printf("abuse: limits, %d failures\n", failures);
+        return failures != 0;
+    }
     structs();
     sizes();
     types();
     strides();
+    endless_rows();
     places();
     numbers();
     configurations();
@@ -656,8 +930,11 @@ int main(void) {
     nothing();
     exact_rows();
     batches();
+    batches_in_themselves();
     streams();
     pruning();
+    control();
+    silent();
     /* After all of it, the handle works. */
     prepare();
     EXPECT(flashvid_compressor_compress(compressor, &state.clip, &state.output) == FLASHVID_OK, "a good call");

@@ -40,7 +40,7 @@ static struct {
     flashvid_patch_grid grid;
     flashvid_prompt prompt;
     flashvid_kept_prompt kept;
-    flashvid_context context;
+    flashvid_context_budget context;
     flashvid_configuration configuration;
     flashvid_host_model host;
     flashvid_plan_row row;
@@ -54,6 +54,9 @@ static struct {
     struct { const flashvid_patch_grid *grid; const void *attention; flashvid_scalar type; int64_t frames; float *scores; int64_t capacity; } patches;
     struct { const void *attention; flashvid_scalar type; int64_t frames, patches, group; const void *order; flashvid_index index_type; int64_t order_count; float *scores; int64_t capacity; } group;
     struct { const void *values; int64_t planes, length; size_t size; const void *indices; flashvid_index type; int64_t count; void *gathered; int64_t capacity; } gather, pairs;
+    struct { const void *values; int64_t planes, length; size_t size; int64_t plane_stride, row_stride; const void *indices; flashvid_index type; int64_t count; void *gathered; size_t room; int64_t gathered_plane, gathered_row; } strided;
+    struct { const flashvid_clip *clip; flashvid_pooling pooling; void *features; flashvid_scalar feature_type; void *attention; flashvid_scalar attention_type; int64_t capacity; int32_t threads; } typed;
+    struct { const flashvid_scorer *scorer; const flashvid_encoder_attention *encoder; const flashvid_decoder_attention *decoder; int64_t *bytes; } space;
     struct { flashvid_prompt *prompt; size_t size; flashvid_model model; } prompt_preset;
     struct { const flashvid_prompt *prompt; int64_t rows; int64_t *count; } count;
     struct { const flashvid_prompt *prompt; const void *indices; flashvid_index type; int64_t rows; flashvid_kept_prompt *kept; } keep;
@@ -61,8 +64,8 @@ static struct {
     struct { const void *indices; flashvid_index type; int64_t row_count, frames, tokens; flashvid_newlines newlines; void *rows; int64_t capacity; int64_t *count; } video;
     struct { const void *rows, *positions; flashvid_index type; int64_t count; const void *text; int64_t text_count; const void *tokens; int64_t row_count; size_t size; void *embeddings; int64_t capacity; } embed;
     struct { int64_t layers, layer; double kept, given; double *result; } expansion;
-    struct { const flashvid_context *context; const flashvid_configuration *configuration; int64_t *frames; } frames;
-    struct { const flashvid_context *context; const flashvid_configuration *configuration; int64_t frames; double *ratio; } retention;
+    struct { const flashvid_context_budget *context; const flashvid_configuration *configuration; int64_t *frames; } frames;
+    struct { const flashvid_context_budget *context; const flashvid_configuration *configuration; int64_t frames; double *ratio; } retention;
     struct { flashvid_host_model *host; size_t size; flashvid_model model; } host_preset;
     struct { const flashvid_host_model *host; int64_t visual, text; double *work; } prefill;
     struct { const flashvid_host_model *host; double ratio; int64_t text; flashvid_plan_row *row; } plan;
@@ -142,6 +145,20 @@ static flashvid_status run_gather(void) {
                            state.gather.indices, state.gather.type, state.gather.count, state.gather.gathered,
                            state.gather.capacity, text, room);
 }
+static flashvid_status run_strided(void) {
+    return flashvid_gather_strided(state.strided.values, state.strided.planes, state.strided.length, state.strided.size,
+                                   state.strided.plane_stride, state.strided.row_stride, state.strided.indices,
+                                   state.strided.type, state.strided.count, state.strided.gathered, state.strided.room,
+                                   state.strided.gathered_plane, state.strided.gathered_row, text, room);
+}
+static flashvid_status run_typed(void) {
+    return flashvid_pool_typed(state.typed.clip, state.typed.pooling, state.typed.features, state.typed.feature_type,
+                               state.typed.attention, state.typed.attention_type, state.typed.capacity, state.typed.threads,
+                               text, room);
+}
+static flashvid_status run_space(void) {
+    return flashvid_scorer_workspace_bytes(state.space.scorer, state.space.encoder, state.space.decoder, state.space.bytes, text, room);
+}
 static flashvid_status run_pairs(void) {
     return flashvid_gather_pairs(state.pairs.values, state.pairs.planes, state.pairs.length, state.pairs.size,
                                  state.pairs.indices, state.pairs.type, state.pairs.count, state.pairs.gathered,
@@ -217,6 +234,8 @@ static const function functions[] = {
     {"reading", run_reading, WITH_MESSAGE},     {"encoder", run_encoder, WITH_MESSAGE},
     {"patches", run_patches, WITH_MESSAGE},     {"group", run_group, WITH_MESSAGE},
     {"gather", run_gather, WITH_MESSAGE},       {"pairs", run_pairs, WITH_MESSAGE},
+    {"strided", run_strided, WITH_MESSAGE},     {"typed", run_typed, WITH_MESSAGE},
+    {"space", run_space, WITH_MESSAGE},
     {"prompt_preset", run_prompt_preset, WITHOUT}, {"count", run_count, WITH_MESSAGE},
     {"keep", run_keep, WITH_MESSAGE},           {"prune", run_prune, WITH_MESSAGE},
     {"video", run_video, WITH_MESSAGE},         {"embed", run_embed, WITH_MESSAGE},
@@ -260,6 +279,10 @@ static void prepare_attention(void) {
     state.last.attention = &state.decoder;
     state.scores.scores = state.last.scores = state.first.floats;
     state.scores.capacity = SCORES;
+    state.space.scorer = scorer;
+    state.space.encoder = &state.encoder;
+    state.space.decoder = &state.decoder;
+    state.space.bytes = state.number.int64s;
     state.last.capacity = PLACES;
 }
 
@@ -281,6 +304,13 @@ static void prepare_clips(void) {
     state.pool.attention = state.second.floats;
     state.pool.capacity = CLIP_FRAMES * POOLED;
     state.pool.threads = 1;
+    state.typed.clip = &state.clip;
+    state.typed.features = state.first.bytes;
+    state.typed.feature_type = FLASHVID_BFLOAT16;
+    state.typed.attention = state.second.bytes;
+    state.typed.attention_type = FLASHVID_FLOAT16;
+    state.typed.capacity = CLIP_FRAMES * POOLED;
+    state.typed.threads = 1;
     state.grid.struct_size = sizeof state.grid;
     state.grid.rows = GRID_ROWS;
     state.grid.columns = GRID_COLUMNS;
@@ -323,6 +353,19 @@ static void prepare_prompts(void) {
     state.gather.gathered = state.pairs.gathered = state.first.bytes;
     state.gather.capacity = PLANES * GATHERED;
     state.pairs.capacity = PLANES * PAIRS * PAIRS;
+    /* Planes side by side in every row, as hidden states of heads are, to planes with room for more rows. */
+    state.strided.values = state.values.bytes;
+    state.strided.planes = PLANES;
+    state.strided.length = LENGTH;
+    state.strided.size = ROW;
+    state.strided.plane_stride = ROW;
+    state.strided.row_stride = PLANES * ROW;
+    state.strided.indices = state.list.bytes;
+    state.strided.count = GATHERED;
+    state.strided.gathered = state.first.bytes;
+    state.strided.gathered_row = ROW + 4;
+    state.strided.gathered_plane = 7 * (ROW + 4);
+    state.strided.room = 7 * (ROW + 4) + 3 * (ROW + 4) + ROW;
 
     state.prompt.struct_size = sizeof state.prompt;
     state.prompt.length = PROMPT;
@@ -610,6 +653,35 @@ static void scorers(void) {
     EACH(create, threads, state.create.threads, FLASHVID_INVALID_ARGUMENT);
     BAD(create, state.create.scorer = NULL, FLASHVID_NULL_POINTER);
     MISALIGNED(create, flashvid_scorer **, state.create.scorer, 8);
+    CALL(flashvid_scorer_cancel(NULL), FLASHVID_NULL_POINTER);
+    CALL(flashvid_scorer_set_time_limit(NULL, 1), FLASHVID_NULL_POINTER);
+    CALL(flashvid_scorer_set_time_limit(scorer, -1), FLASHVID_INVALID_ARGUMENT);
+    CALL(flashvid_scorer_set_time_limit(scorer, NAN), FLASHVID_INVALID_ARGUMENT);
+    CALL(flashvid_scorer_set_progress(NULL, NULL, NULL), FLASHVID_NULL_POINTER);
+    BAD(space, state.space.scorer = NULL, FLASHVID_NULL_POINTER);
+    BAD(space, state.space.bytes = NULL, FLASHVID_NULL_POINTER);
+    BAD(space, (state.space.encoder = NULL, state.space.decoder = NULL), FLASHVID_NULL_POINTER);
+    MISALIGNED(space, int64_t *, state.space.bytes, 8);
+    BAD(space, state.encoder.frames = 0, FLASHVID_INVALID_SHAPE);
+    BAD(space, state.encoder.tokens = INT64_MAX, FLASHVID_SIZE_OVERFLOW);
+    BAD(space, (state.encoder.tokens = INT32_MAX, state.encoder.frames = INT32_MAX), FLASHVID_SIZE_OVERFLOW);
+    BAD(space, state.encoder.reserved = 1, FLASHVID_UNSUPPORTED);
+    BAD(space, state.encoder.query_token_stride = 1, FLASHVID_INVALID_STRIDE);
+    BAD(space, state.encoder.struct_size = 8, FLASHVID_INVALID_STRUCT);
+    BAD(space, state.decoder.key_heads = 3, FLASHVID_INVALID_SHAPE);
+    BAD(space, state.decoder.key_count = INT64_MAX, FLASHVID_SIZE_OVERFLOW);
+    BAD(space, (state.space.encoder = NULL, state.decoder.struct_size = 8), FLASHVID_INVALID_STRUCT);
+    {
+        int64_t both = 0;
+        prepare();
+        state.encoder.queries = state.encoder.keys = state.decoder.query = state.decoder.keys = NULL;
+        EXPECT(run_space() == FLASHVID_OK && (both = state.number.int64s[0]) > 0, "%s", message);
+        state.space.encoder = NULL;
+        EXPECT(run_space() == FLASHVID_OK && state.number.int64s[0] > 0 && state.number.int64s[0] <= both, "%s", message);
+        state.space.encoder = &state.encoder;
+        state.space.decoder = NULL;
+        EXPECT(run_space() == FLASHVID_OK && state.number.int64s[0] > 0 && state.number.int64s[0] <= both, "%s", message);
+    }
     EXPECT(flashvid_scorer_threads(NULL) == 0, "threads of NULL");
     EXPECT(flashvid_scorer_threads(scorer) == 2, "threads");
     EXPECT(flashvid_scorer_destroy(NULL) == FLASHVID_OK, "destroy NULL");
@@ -675,6 +747,12 @@ static void encoder_attention(void) {
             BAD(scores, (state.encoder.single_query = 1, state.encoder.query = skipped[index]), FLASHVID_OUT_OF_RANGE);
     }
     EACH(scores, capacities, state.scores.capacity, FLASHVID_BUFFER_TOO_SMALL);
+    /* The largest that are below 2^31 are not too large; there is just no such room. */
+    BAD(scores, state.encoder.tokens = INT32_MAX, FLASHVID_BUFFER_TOO_SMALL);
+    BAD(scores, (state.encoder.width = INT32_MAX, state.scores.capacity = 0), FLASHVID_BUFFER_TOO_SMALL);
+    BAD(scores, (state.encoder.key_token_stride = INT32_MAX, state.encoder.key_head_stride = 5 * INT64_C(0x80000000),
+                 state.encoder.key_frame_stride = 10 * INT64_C(0x80000000), state.scores.capacity = 0),
+        FLASHVID_BUFFER_TOO_SMALL);
     MISALIGNED(scores, const void *, state.encoder.queries, 4);
     MISALIGNED(scores, const void *, state.encoder.keys, 4);
     MISALIGNED(scores, float *, state.scores.scores, 4);
@@ -731,8 +809,8 @@ static void decoder_attention(void) {
     EACH(last, unknown, state.decoder.reserved, FLASHVID_UNSUPPORTED);
     STRIDES(last, state.decoder.query_head_stride, KEY_WIDTH);
     STRIDES(last, state.decoder.key_head_stride, KEY_WIDTH);
-    STRIDES(last, state.decoder.key_stride, KEY_WIDTH);
-    BAD(last, state.decoder.key_stride = (int64_t)1 << 31, FLASHVID_SIZE_OVERFLOW);
+    STRIDES(last, state.decoder.key_token_stride, KEY_WIDTH);
+    BAD(last, state.decoder.key_token_stride = (int64_t)1 << 31, FLASHVID_SIZE_OVERFLOW);
     BAD(last, (state.decoder.key_head_stride = KEY_WIDTH), FLASHVID_INVALID_STRIDE);
     EACH(last, not_finite, state.decoder.scale, FLASHVID_INVALID_CONFIGURATION);
     BAD(last, state.decoder.scale = -1.1e30, FLASHVID_INVALID_CONFIGURATION);
@@ -778,9 +856,28 @@ static void decoder_attention(void) {
 
 /* ---------------------------------------------------------------------------------------------------------- Pooling */
 
+/* A number of a tensor. */
+static float number_of(const void *tensor, flashvid_scalar type, size_t place) {
+    uint32_t bits;
+    float value;
+    if (type == FLASHVID_FLOAT32) return ((const float *)tensor)[place];
+    bits = ((const uint16_t *)tensor)[place];
+    if (type == FLASHVID_BFLOAT16) {
+        bits <<= 16;
+        memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+    value = (bits & 0x7C00) ? ldexpf((float)(0x400 | (bits & 0x3FF)), (int)(bits >> 10 & 0x1F) - 25) : ldexpf((float)(bits & 0x3FF), -24);
+    return bits & 0x8000 ? -value : value;
+}
+
+/* The largest number whose square is an int64_t. */
+#define ROOT INT64_C(3037000499)
+
 static void pooling(void) {
     static const int32_t threads[] = {-1, 65, 1000, INT32_MIN, INT32_MAX};
-    static const int64_t no_squares[] = {0, -1, -729, INT64_MIN, 2, 728, 730, INT64_MAX, ((int64_t)1 << 40) + 1, (int64_t)1 << 62};
+    static const int64_t no_squares[] = {0, -1, -729, INT64_MIN, 2, 728, 730, INT64_MAX, ((int64_t)1 << 40) + 1, ((int64_t)1 << 62) - 1,
+                                         ROOT * ROOT - 1, ROOT * ROOT + 1};
     static const int64_t capacities[] = {CLIP_FRAMES * POOLED - 1, 1, 0, -1, INT64_MIN};
     static const int64_t no_grids[] = {2, 8, 10};
     const size_t features = CLIP_FRAMES * SIDE * SIDE * CHANNELS * 4, attention = CLIP_FRAMES * SIDE * SIDE * 4;
@@ -790,6 +887,11 @@ static void pooling(void) {
     EACH(pooled, unknown, state.pooled.pooling, FLASHVID_INVALID_ARGUMENT);
     BAD(pooled, state.pooled.pooling = 3, FLASHVID_INVALID_ARGUMENT);
     EACH(pooled, no_squares, state.pooled.tokens, FLASHVID_INVALID_SHAPE);
+    prepare();
+    state.pooled.tokens = ROOT * ROOT;
+    EXPECT(run_pooled() == FLASHVID_OK && state.number.int64s[0] == (ROOT + 1) / 2 * ((ROOT + 1) / 2), "%s", message);
+    state.pooled.pooling = FLASHVID_POOLING_MAX;
+    EXPECT(run_pooled() == FLASHVID_OK && state.number.int64s[0] == ROOT / 2 * (ROOT / 2), "%s", message);
     BAD(pooled, (state.pooled.tokens = 1, state.pooled.pooling = FLASHVID_POOLING_AVERAGE), FLASHVID_INVALID_SHAPE);
     BAD(pooled, (state.pooled.tokens = 1, state.pooled.pooling = FLASHVID_POOLING_MAX), FLASHVID_INVALID_SHAPE);
 
@@ -856,6 +958,57 @@ static void pooling(void) {
     state.pool.pooling = FLASHVID_POOLING_AVERAGE;
     for (index = 0; index < CHANNELS; index += 1) state.features.floats[8 * CHANNELS + index] = NAN;
     EXPECT(run_pool() == FLASHVID_OK, "%s", message);
+}
+
+/* Pooling to other types than float32. */
+static void typed_pooling(void) {
+    const size_t features = CLIP_FRAMES * SIDE * SIDE * CHANNELS * 4, attention = CLIP_FRAMES * SIDE * SIDE * 4;
+    const size_t pooled = CLIP_FRAMES * POOLED * CHANNELS;
+    float wanted[CLIP_FRAMES * POOLED * CHANNELS];
+    int type, source;
+    size_t index;
+    BAD(typed, state.typed.clip = NULL, FLASHVID_NULL_POINTER);
+    BAD(typed, (state.typed.features = NULL, state.typed.attention = NULL), FLASHVID_NULL_POINTER);
+    EACH(typed, unknown, state.typed.feature_type, FLASHVID_INVALID_ARGUMENT);
+    EACH(typed, unknown, state.typed.attention_type, FLASHVID_INVALID_ARGUMENT);
+    EACH(typed, unknown, state.typed.pooling, FLASHVID_INVALID_ARGUMENT);
+    BAD(typed, state.typed.features = state.first.bytes + 1, FLASHVID_MISALIGNED);
+    BAD(typed, state.typed.attention = state.second.bytes + 1, FLASHVID_MISALIGNED);
+    BAD(typed, (state.typed.feature_type = FLASHVID_FLOAT32, state.typed.features = state.first.bytes + 2), FLASHVID_MISALIGNED);
+    BAD(typed, state.typed.capacity = CLIP_FRAMES * POOLED - 1, FLASHVID_BUFFER_TOO_SMALL);
+    BAD(typed, state.typed.threads = 65, FLASHVID_INVALID_ARGUMENT);
+    MEETS(typed, void *, state.typed.features, pooled * 2, state.features.bytes, features);
+    MEETS(typed, void *, state.typed.attention, CLIP_FRAMES * POOLED * 2, state.attention.bytes, attention);
+    MEETS(typed, void *, state.typed.attention, CLIP_FRAMES * POOLED * 2, state.first.bytes, pooled * 2);
+    BAD(typed, state.typed.features = &state.clip, FLASHVID_OVERLAP);
+    NOT_FINITE(typed, state.features.bytes, sizeof state.features, state.clip.type, 0, 5, CLIP_FRAMES * SIDE * SIDE * CHANNELS - 1);
+    /* Numbers that are in the one type and not in the other: nothing is written, not even the other tensor. */
+    BAD(typed, (state.typed.feature_type = FLASHVID_FLOAT16, state.features.floats[0] = 1e6f), FLASHVID_NOT_REPRESENTABLE);
+    BAD(typed, (state.typed.pooling = FLASHVID_POOLING_MAX, state.typed.feature_type = FLASHVID_FLOAT16, state.features.floats[40] = 65520),
+        FLASHVID_NOT_REPRESENTABLE);
+    BAD(typed, (state.typed.pooling = FLASHVID_POOLING_MAX, state.features.floats[0] = 3.4e38f), FLASHVID_NOT_REPRESENTABLE);
+    BAD(typed, (state.attention.floats[0] = 1e6f), FLASHVID_NOT_REPRESENTABLE);
+    for (source = 0; source < 3; source += 1) {
+        for (type = 0; type < 3; type += 1) {
+            /* Each number is that of the float32 function, rounded, which this reads back. */
+            prepare();
+            if (source != FLASHVID_FLOAT32)
+                for (index = 0; index < features / 4; index += 1) state.features.halves[index] = (uint16_t)(0x3C00 + 37 * index % 512);
+            state.clip.type = source;
+            state.clip.attention = NULL;
+            state.pool.attention = NULL;
+            state.typed.attention = NULL;
+            EXPECT(run_pool() == FLASHVID_OK, "%s", message);
+            memcpy(wanted, state.first.bytes, sizeof wanted);
+            state.typed.feature_type = type;
+            EXPECT(run_typed() == FLASHVID_OK, "%s", message);
+            for (index = 0; index < pooled; index += 1) {
+                const float found = number_of(state.first.bytes, type, index);
+                const float step = type == FLASHVID_FLOAT32 ? 0 : type == FLASHVID_FLOAT16 ? 0x1p-11f : 0x1p-8f;
+                EXPECT(fabsf(found - wanted[index]) <= step * fabsf(wanted[index]) + 0x1p-25f, "%g for %g", found, wanted[index]);
+            }
+        }
+    }
 }
 
 /* ---------------------------------------------------------------------------------------------- Patches and windows */
@@ -1032,6 +1185,98 @@ static void groups(void) {
         state.name.values = state.name.indices = state.name.gathered = NULL;                  \
         EXPECT(run_##name() == FLASHVID_OK, "%s", message);                                   \
     } while (0)
+
+/* Strides of values or of what is gathered from them, and rows that would overlap. */
+static void strided_gathering(void) {
+    static const int64_t small[] = {1, ROW - 1, -1, -ROW, INT64_MIN};
+    static const int64_t large[] = {INT64_MAX, INT64_MAX / 2};
+    static const int64_t negative[] = {-1, INT64_MIN}, few[] = {0, -1, INT64_MIN};
+    const size_t own = 7 * (ROW + 4) + 3 * (ROW + 4) + ROW, read = PLANES * LENGTH * ROW;
+    int plane, row;
+    BAD(strided, state.strided.values = NULL, FLASHVID_NULL_POINTER);
+    BAD(strided, state.strided.indices = NULL, FLASHVID_NULL_POINTER);
+    BAD(strided, state.strided.gathered = NULL, FLASHVID_NULL_POINTER);
+    EACH(strided, few, state.strided.planes, FLASHVID_INVALID_SHAPE);
+    BAD(strided, state.strided.size = 0, FLASHVID_INVALID_SHAPE);
+    EACH(strided, negative, state.strided.length, FLASHVID_INVALID_ARGUMENT);
+    EACH(strided, negative, state.strided.count, FLASHVID_INVALID_ARGUMENT);
+    EACH(strided, unknown, state.strided.type, FLASHVID_INVALID_ARGUMENT);
+    EACH(strided, small, state.strided.plane_stride, FLASHVID_INVALID_STRIDE);
+    EACH(strided, small, state.strided.row_stride, FLASHVID_INVALID_STRIDE);
+    EACH(strided, small, state.strided.gathered_plane, FLASHVID_INVALID_STRIDE);
+    EACH(strided, small, state.strided.gathered_row, FLASHVID_INVALID_STRIDE);
+    BAD(strided, state.strided.plane_stride = INT64_MAX, FLASHVID_SIZE_OVERFLOW);
+    BAD(strided, state.strided.plane_stride = INT64_MAX / 2, FLASHVID_OVERLAP);
+    EACH(strided, large, state.strided.row_stride, FLASHVID_SIZE_OVERFLOW);
+    EACH(strided, large, state.strided.gathered_row, FLASHVID_SIZE_OVERFLOW);
+    BAD(strided, state.strided.planes = INT64_MAX, FLASHVID_SIZE_OVERFLOW);
+    BAD(strided, state.strided.length = INT64_MAX, FLASHVID_SIZE_OVERFLOW);
+    BAD(strided, state.strided.size = (size_t)-1, FLASHVID_SIZE_OVERFLOW);
+    BAD(strided, state.strided.size = (size_t)1 << 62, FLASHVID_INVALID_STRIDE);
+    BAD(strided, state.strided.room = own - 1, FLASHVID_BUFFER_TOO_SMALL);
+    BAD(strided, state.strided.room = 0, FLASHVID_BUFFER_TOO_SMALL);
+    BAD(strided, state.strided.gathered_plane = 4096, FLASHVID_BUFFER_TOO_SMALL);
+    BAD(strided, state.strided.length = 3, FLASHVID_OUT_OF_RANGE);
+    BAD(strided, state.strided.length = 0, FLASHVID_OUT_OF_RANGE);
+    ITEM(strided, state.list, state.strided.type, GATHERED, 0, -1, FLASHVID_OUT_OF_RANGE);
+    ITEM(strided, state.list, state.strided.type, GATHERED, 3, LENGTH, FLASHVID_OUT_OF_RANGE);
+    MISALIGNED(strided, const void *, state.strided.indices, 8);
+    MEETS(strided, void *, state.strided.gathered, own, state.values.bytes, read);
+    MEETS(strided, void *, state.strided.gathered, own, state.list.bytes, GATHERED * 8);
+    /* Also in the gaps. */
+    BAD(strided, state.strided.gathered = state.values.bytes - ROW - 2, FLASHVID_OVERLAP);
+    BAD(strided, state.strided.values = (void *)(uintptr_t)-2, FLASHVID_SIZE_OVERFLOW);
+    BAD(strided, state.strided.gathered = (void *)(uintptr_t)-2, FLASHVID_SIZE_OVERFLOW);
+    /* Rows that overlap, of every distance of planes and rows. */
+    for (plane = ROW; plane <= GATHERED * ROW + ROW; plane += 1) {
+        for (row = ROW; row <= PLANES * ROW + ROW; row += 1) {
+            const int apart = plane >= (GATHERED - 1) * row + ROW || row >= (PLANES - 1) * plane + ROW;
+            flashvid_status status;
+            prepare();
+            state.strided.gathered_plane = plane;
+            state.strided.gathered_row = row;
+            state.strided.room = 512;
+            status = run_strided();
+            EXPECT(status == (apart ? FLASHVID_OK : FLASHVID_INVALID_STRIDE), "planes %d and rows %d apart: %s", plane, row, message);
+        }
+    }
+    /* What is gathered is what the compact function gives of compact values, and nothing lies between. */
+    {
+        unsigned char compact[PLANES * LENGTH * ROW], wanted[PLANES * GATHERED * ROW];
+        int place, byte;
+        prepare();
+        for (byte = 0; byte < (int)sizeof compact; byte += 1) state.values.bytes[byte] = (unsigned char)(byte * 7);
+        for (plane = 0; plane < PLANES; plane += 1)
+            for (row = 0; row < LENGTH; row += 1)
+                memcpy(compact + (plane * LENGTH + row) * ROW, state.values.bytes + row * PLANES * ROW + plane * ROW, ROW);
+        EXPECT(run_strided() == FLASHVID_OK, "%s", message);
+        EXPECT(flashvid_gather(compact, PLANES, LENGTH, ROW, state.list.bytes, FLASHVID_INT64, GATHERED, wanted,
+                               PLANES * GATHERED, message, sizeof message) == FLASHVID_OK,
+               "%s", message);
+        for (plane = 0; plane < PLANES; plane += 1) {
+            for (place = 0; place < GATHERED; place += 1) {
+                const unsigned char *const at = state.first.bytes + plane * 7 * (ROW + 4) + place * (ROW + 4);
+                EXPECT(memcmp(at, wanted + (plane * GATHERED + place) * ROW, ROW) == 0, "plane %d, place %d", plane, place);
+                for (byte = ROW; byte < ROW + 4; byte += 1) EXPECT(at[byte] == 0xA5, "written between rows");
+            }
+        }
+        prepare();
+        state.strided.plane_stride = state.strided.row_stride = state.strided.gathered_plane = state.strided.gathered_row = 0;
+        state.strided.room = sizeof wanted;
+        memcpy(state.values.bytes, compact, sizeof compact);
+        EXPECT(run_strided() == FLASHVID_OK && memcmp(state.first.bytes, wanted, sizeof wanted) == 0, "compact: %s", message);
+    }
+    /* Planes of nothing, and room for anything. */
+    prepare();
+    state.strided.planes = INT64_MAX;
+    state.strided.length = state.strided.count = 0;
+    state.strided.values = state.strided.indices = state.strided.gathered = NULL;
+    state.strided.room = 0;
+    EXPECT(run_strided() == FLASHVID_OK, "%s", message);
+    prepare();
+    state.strided.room = (size_t)-1;
+    EXPECT(run_strided() == FLASHVID_OK, "%s", message);
+}
 
 static void gathering(void) {
     GATHERS(gather, PLANES * GATHERED * ROW, PLANES * LENGTH * ROW, GATHERED, PLANES * GATHERED, LENGTH);
@@ -1344,8 +1589,8 @@ static void expansions(void) {
 
 #define CONTEXT(name)                                                                                   \
     do {                                                                                                \
-        STRUCT(name, flashvid_context, state.name.context, state.context, 40);                          \
-        NEWER(name, flashvid_context, state.name.context, state.context);                               \
+        STRUCT(name, flashvid_context_budget, state.name.context, state.context, 40);                          \
+        NEWER(name, flashvid_context_budget, state.name.context, state.context);                               \
         EACH(name, none, state.context.positions, FLASHVID_INVALID_SHAPE);                              \
         EACH(name, none, state.context.tokens_per_frame, FLASHVID_INVALID_SHAPE);                       \
         BAD(name, state.context.overhead_per_frame = -1, FLASHVID_OUT_OF_RANGE);                        \
@@ -1470,6 +1715,82 @@ static void hosts(void) {
     MISALIGNED(even, int64_t *, state.even.frames, 8);
 }
 
+/* ---------------------------------------------------------------------------------------------------------- Overlap */
+
+/* The room for the text is memory that the call has to do with: nothing is written, not even a text. */
+static void silent(flashvid_status (*run)(void), void *memory, const char *what, int line) {
+    text = (char *)memory;
+    room = 16;
+    memcpy(&before, &state, sizeof state);
+    expect(run(), FLASHVID_OVERLAP, what, line);
+    text = message;
+    room = sizeof message;
+}
+
+#define SILENT(name, memory)                                                          \
+    do {                                                                              \
+        prepare();                                                                    \
+        silent(run_##name, memory, #name ": message and " #memory " overlap", __LINE__); \
+    } while (0)
+
+/* A struct that is read meets a buffer that is written. */
+#define IN_STRUCT(name, type, pointer, value) \
+    BAD(name, pointer = (type)(void *)&state.value, FLASHVID_OVERLAP)
+
+static void overlaps(void) {
+    SILENT(create, state.handle.bytes);
+    SILENT(space, &state.encoder); SILENT(space, &state.decoder); SILENT(space, state.number.bytes);
+    SILENT(strided, state.values.bytes); SILENT(strided, state.list.bytes); SILENT(strided, state.first.bytes + ROW);
+    SILENT(typed, &state.clip); SILENT(typed, state.features.bytes); SILENT(typed, state.first.bytes);
+    SILENT(typed, state.second.bytes);
+    SILENT(pooled, state.number.bytes);
+    SILENT(pool, &state.clip); SILENT(pool, state.features.bytes + 8); SILENT(pool, state.attention.bytes);
+    SILENT(pool, state.first.bytes); SILENT(pool, state.second.bytes);
+    SILENT(reading, &state.grid); SILENT(reading, state.first.bytes + 80); SILENT(reading, state.number.bytes);
+    SILENT(encoder, &state.grid); SILENT(encoder, state.first.bytes); SILENT(encoder, state.number.bytes);
+    SILENT(patches, &state.grid); SILENT(patches, state.attention.bytes); SILENT(patches, state.first.bytes);
+    SILENT(group, state.attention.bytes); SILENT(group, state.other.bytes); SILENT(group, state.first.bytes);
+    SILENT(gather, state.values.bytes); SILENT(gather, state.list.bytes); SILENT(gather, state.first.bytes);
+    SILENT(pairs, state.values.bytes); SILENT(pairs, state.list.bytes); SILENT(pairs, state.first.bytes);
+    SILENT(count, &state.prompt); SILENT(count, state.number.bytes);
+    SILENT(keep, &state.prompt); SILENT(keep, &state.kept); SILENT(keep, state.list.bytes); SILENT(keep, state.first.bytes);
+    SILENT(keep, state.second.bytes); SILENT(keep, state.third.bytes); SILENT(keep, state.fourth.bytes);
+    SILENT(prune, state.list.bytes); SILENT(prune, state.other.bytes); SILENT(prune, state.first.bytes);
+    SILENT(prune, state.number.bytes);
+    SILENT(video, state.list.bytes); SILENT(video, state.first.bytes); SILENT(video, state.number.bytes);
+    SILENT(embed, state.other.bytes); SILENT(embed, state.list.bytes); SILENT(embed, state.text.bytes);
+    SILENT(embed, state.tokens.bytes); SILENT(embed, state.first.bytes);
+    SILENT(expansion, state.number.bytes);
+    SILENT(average, state.number.bytes);
+    SILENT(frames, &state.context); SILENT(frames, &state.configuration); SILENT(frames, state.number.bytes);
+    SILENT(retention, &state.context); SILENT(retention, &state.configuration); SILENT(retention, state.number.bytes);
+    SILENT(prefill, &state.host); SILENT(prefill, state.number.bytes);
+    SILENT(plan, &state.host); SILENT(plan, &state.row);
+    SILENT(even, &state.host); SILENT(even, state.number.bytes);
+
+    IN_STRUCT(scores, float *, state.scores.scores, encoder);
+    IN_STRUCT(last, float *, state.last.scores, decoder);
+    IN_STRUCT(pool, float *, state.pool.features, clip);
+    IN_STRUCT(pool, float *, state.pool.attention, clip);
+    IN_STRUCT(reading, void *, state.order.order, grid);
+    IN_STRUCT(encoder, void *, state.order.order, grid);
+    IN_STRUCT(patches, float *, state.patches.scores, grid);
+    IN_STRUCT(keep, void *, state.kept.positions, prompt);
+    IN_STRUCT(keep, void *, state.kept.visual_places, prompt);
+    BAD(plan, (state.row.struct_size = sizeof state.row, memcpy(&state.spare, &state.host, sizeof state.host),
+               state.plan.host = (const flashvid_host_model *)(const void *)&state.spare,
+               state.plan.row = (flashvid_plan_row *)(void *)&state.spare),
+        FLASHVID_OVERLAP);
+
+    /* A single number may go into a struct that it came of. */
+    prepare();
+    state.retention.ratio = &state.configuration.retention_ratio;
+    EXPECT(run_retention() == FLASHVID_OK && state.configuration.retention_ratio != 0.25, "%s", message);
+    prepare();
+    state.count.count = &state.prompt.length;
+    EXPECT(run_count() == FLASHVID_OK && state.prompt.length == KEPT, "%s", message);
+}
+
 /* --------------------------------------------------------------------------------------------------- Texts, threads */
 
 /* A text is cut to fit, with a terminating zero, and nothing is written where there is no room. */
@@ -1485,6 +1806,9 @@ static void texts(void) {
         /* Spoils all of them. */
         state.create.threads = -1;
         state.scores.capacity = state.last.capacity = state.pool.capacity = state.order.capacity = state.patches.capacity = 0;
+        state.strided.room = 0;
+        state.typed.capacity = 0;
+        state.encoder.frames = 0;
         state.group.capacity = state.gather.capacity = state.pairs.capacity = state.kept.capacity = 0;
         state.prune.capacity = state.video.capacity = state.embed.capacity = state.pooled.tokens = 0;
         state.count.rows = -1;
@@ -1714,9 +2038,11 @@ int main(int argc, char **argv) {
     encoder_attention();
     decoder_attention();
     pooling();
+    typed_pooling();
     grids();
     groups();
     gathering();
+    strided_gathering();
     prompts();
     pruning();
     sequences();
@@ -1724,6 +2050,7 @@ int main(int argc, char **argv) {
     expansions();
     budgets();
     hosts();
+    overlaps();
     texts();
     busy();
     /* After all of it, everything works. */

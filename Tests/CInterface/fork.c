@@ -62,6 +62,7 @@ static int inherits(void) {
     const flashvid_clip *clips[1];
     flashvid_statistics statistics;
     flashvid_encoder_attention attention;
+    flashvid_configuration configuration;
     char message[80];
     int64_t number = -1;
     statistics.struct_size = sizeof statistics;
@@ -80,10 +81,28 @@ static int inherits(void) {
     EXPECT(flashvid_stream_segment_frames(stream, &number) == FLASHVID_FORKED && number == -1, "frames");
     EXPECT(flashvid_stream_statistics(stream, &statistics) == FLASHVID_FORKED, "statistics");
     EXPECT(flashvid_scorer_scores(scorer, &attention, work.tokens, 1) == FLASHVID_FORKED, "scores");
+    EXPECT(flashvid_compressor_cancel(compressor) == FLASHVID_FORKED, "cancel");
+    EXPECT(flashvid_stream_cancel(stream) == FLASHVID_FORKED, "cancel");
+    EXPECT(flashvid_scorer_cancel(scorer) == FLASHVID_FORKED, "cancel");
+    EXPECT(flashvid_compressor_set_time_limit(compressor, 1) == FLASHVID_FORKED, "time limit");
+    EXPECT(flashvid_stream_set_progress(stream, NULL, NULL) == FLASHVID_FORKED, "progress");
+    EXPECT(flashvid_compressor_configuration(compressor, &configuration, sizeof configuration) == FLASHVID_FORKED, "configuration");
+    EXPECT(flashvid_stream_output_token_count(stream, 3, &number, NULL, 0) == FLASHVID_FORKED && number == -1, "count");
+    EXPECT(flashvid_scorer_workspace_bytes(scorer, &attention, NULL, &number, NULL, 0) == FLASHVID_FORKED && number == -1, "bytes");
     EXPECT(flashvid_compressor_destroy(compressor) == FLASHVID_OK, "destroy");
     EXPECT(flashvid_stream_destroy(stream) == FLASHVID_OK, "destroy");
-    EXPECT(flashvid_scorer_destroy(scorer) == FLASHVID_OK, "destroy");
+    EXPECT(flashvid_scorer_close(scorer) == FLASHVID_OK, "close");
     return failures != 0 || works(2) != 0;
+}
+
+/* A child of a call, which finds its handle taken by it. */
+static int closes(void) { return flashvid_compressor_close(compressor) != FLASHVID_OK || works(2) != 0; }
+
+static int32_t fork_in_callback(double share, void *context) {
+    (void)share;
+    *(int *)context += 1;
+    if (*(int *)context % 4 == 0) EXPECT(run(closes) == 0, "a child of a progress callback");
+    return 0;
 }
 
 static volatile int is_over;
@@ -157,6 +176,11 @@ int main(int count, char **arguments) {
     output = workload_output(&work);
     EXPECT(flashvid_compressor_compress(compressor, &clip, &output) == FLASHVID_OK, "parent");
     check(inherits, "inherited handles", children / 10);
+    index = 0;
+    EXPECT(flashvid_compressor_set_progress(compressor, fork_in_callback, &index) == FLASHVID_OK, "set");
+    while (index < children / 10) EXPECT(flashvid_compressor_compress(compressor, &clip, &output) == FLASHVID_OK, "compress");
+    EXPECT(flashvid_compressor_set_progress(compressor, NULL, NULL) == FLASHVID_OK, "set");
+    printf("fork: in a progress callback: %d children\n", index / 4);
 
     pthread_create(&threads[0], NULL, compress_on, NULL);
     pthread_create(&threads[1], NULL, compress_on, compressor);

@@ -151,7 +151,7 @@ static void encoder(const char *folder) {
         last.key_count = KEYS;
         last.width = width;
         last.key_head_stride = width;
-        last.key_stride = 2 * width;
+        last.key_token_stride = 2 * width;
         EXPECT(flashvid_scorer_last_query(scorer, &last, all, KEYS) == FLASHVID_OK, "last query");
         EXPECT(distance(all, wanted_all, KEYS) < 1e-6, "%g from the definition", distance(all, wanted_all, KEYS));
         last.places = places;
@@ -450,7 +450,7 @@ static void qwen3(void) {
 static void plans(void) {
     double expansion = 0, average = 0, ratio = 0, work = 0;
     int64_t frames = 0, rows = 0;
-    flashvid_context context;
+    flashvid_context_budget context;
     flashvid_configuration configuration;
     flashvid_host_model host;
     flashvid_plan_row row, full;

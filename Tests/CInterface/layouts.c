@@ -1,10 +1,17 @@
 /*
- * Callers of other versions. Compiled four times: against the header as it is, against one whose structs lack their last
- * fields (OLDER), against the last version's (PREVIOUS), and against one whose structs have more of them (NEWER).
+ * Callers of other versions. Compiled against the header as it is, against one whose structs lack their last fields (OLDER),
+ * against one whose structs have more of them (NEWER), and against those of the release before (PREVIOUS), in older/.
  */
 #include "random.h"
 #include "support.h"
 #include <flashvid_host.h>
+
+#ifdef PREVIOUS
+/* What was renamed since, and what was not there. */
+#define flashvid_context_budget flashvid_context
+FLASHVID_API flashvid_status flashvid_struct_field(
+    const char *structure, int64_t index, const char **field, size_t *offset, size_t *size);
+#endif
 
 enum { FRAMES = 6, TOKENS = 12, CHANNELS = 8 };
 /* Behind each struct there are bytes that a library of another version must not take for part of it. */
@@ -155,7 +162,7 @@ static uint64_t prompts(void) {
 static uint64_t plans(const flashvid_configuration *configuration) {
     int64_t frames = 0, text = 64;
     double work = 0;
-    GUARDED(flashvid_context, context);
+    GUARDED(flashvid_context_budget, context);
     GUARDED(flashvid_host_model, host);
     GUARDED(flashvid_plan_row, row);
     FILL(context);
@@ -182,6 +189,75 @@ static uint64_t plans(const flashvid_configuration *configuration) {
     return (uint64_t)frames ^ sum(&work, sizeof work) ^ sum(&row.value.tokens_per_frame, 16);
 }
 
+/* The structs of the library that runs are those of the header, as far as the header knows them. */
+static void structs(void) {
+#ifdef PREVIOUS
+    static const char *const renamed[][2] = {{"key_stride", "key_token_stride"}, {"flashvid_context", "flashvid_context_budget"}};
+    size_t word;
+#endif
+    static const struct {
+        const char *name;
+        size_t offset, size;
+    } known[] = {
+#include "layouts.h"
+    };
+    const char *structure = NULL;
+    int64_t index = -1;
+    size_t entry;
+    for (entry = 0; entry < sizeof known / sizeof *known; entry += 1) {
+        const char *name = known[entry].name, *found = NULL;
+        size_t offset = 0, size = 0;
+        flashvid_status status;
+#ifdef PREVIOUS
+        for (word = 0; word < sizeof renamed / sizeof *renamed; word += 1)
+            if (strcmp(name, renamed[word][0]) == 0) name = renamed[word][1];
+#endif
+        if (strncmp(name, "flashvid_", 9) == 0) {
+            structure = name;
+            index = -1;
+        }
+        status = flashvid_struct_field(structure, index, &found, &offset, &size);
+#ifdef NEWER
+        if (index >= 0 && strcmp(name, "added_later") == 0) {
+            EXPECT(status == FLASHVID_OUT_OF_RANGE, "%s has %s", structure, name);
+            continue;
+        }
+#endif
+        EXPECT(status == FLASHVID_OK && strcmp(found, name) == 0, "%s: %s for %s", structure, found, name);
+        if (index >= 0)
+            EXPECT(offset == known[entry].offset && size == known[entry].size, "%s: %s at %d of %d", structure, name, (int)offset, (int)size);
+#if defined OLDER || defined PREVIOUS
+        else
+            EXPECT(offset == 0 && size >= known[entry].size, "%s of %d", structure, (int)size);
+#elif defined NEWER
+        else
+            EXPECT(offset == 0 && size + 8 == known[entry].size, "%s of %d", structure, (int)size);
+#else
+        else
+            EXPECT(offset == 0 && size == known[entry].size, "%s of %d", structure, (int)size);
+        /* Nothing behind the last field that the header knows. */
+        if (entry + 1 == sizeof known / sizeof *known || strncmp(known[entry + 1].name, "flashvid_", 9) == 0)
+            EXPECT(flashvid_struct_field(structure, index + 1, &found, NULL, NULL) == FLASHVID_OUT_OF_RANGE, "%s", structure);
+#endif
+        index += 1;
+    }
+    {
+        const char *name = NULL;
+        size_t both = 7;
+        static const int64_t outside[] = {-2, 16, 99, INT64_MIN, INT64_MAX};
+        EXPECT(flashvid_struct_field(NULL, 0, &name, NULL, NULL) == FLASHVID_NULL_POINTER, "NULL");
+        EXPECT(flashvid_struct_field("", 0, &name, NULL, NULL) == FLASHVID_INVALID_ARGUMENT, "no name");
+        EXPECT(flashvid_struct_field("flashvid_", 0, &name, NULL, NULL) == FLASHVID_INVALID_ARGUMENT, "no name");
+        EXPECT(flashvid_struct_field("struct_size", 0, &name, NULL, NULL) == FLASHVID_INVALID_ARGUMENT, "a field");
+        EXPECT(flashvid_struct_field("flashvid_clip", 0, &name, &both, &both) == FLASHVID_OVERLAP && both == 7, "one place for two");
+        EXPECT(flashvid_struct_field("flashvid_clip", 0, &name, (size_t *)(void *)((char *)&both + 4), NULL) == FLASHVID_MISALIGNED, "odd");
+        EXPECT(flashvid_struct_field("flashvid_clip", 0, NULL, NULL, NULL) == FLASHVID_OK, "nothing wanted");
+        for (entry = 0; entry < sizeof outside / sizeof *outside; entry += 1)
+            EXPECT(flashvid_struct_field("flashvid_clip", outside[entry], &name, &both, NULL) == FLASHVID_OUT_OF_RANGE, "outside");
+        EXPECT(name == NULL && both == 7, "something was written");
+    }
+}
+
 int main(void) {
     GUARDED(flashvid_configuration, configuration);
     GUARDED(flashvid_clip, clip);
@@ -195,6 +271,7 @@ int main(void) {
     int64_t rows = 0;
     uint64_t host;
 
+    structs();
     random_frames(features, FRAMES, TOKENS * CHANNELS);
     EXPECT(flashvid_configuration_preset(
                &configuration.value, sizeof configuration.value, FLASHVID_QWEN25_VL, 0.2) == FLASHVID_OK,

@@ -72,6 +72,11 @@ static inline void workload_configuration(flashvid_configuration *configuration,
     if (is_refined) flashvid_configuration_refine(configuration);
 }
 
+static inline int32_t workload_progress(double share, void *reports) {
+    *(int *)reports += share >= 0;
+    return 0;
+}
+
 /* A compressor's life: made, one clip, a batch, destroyed. */
 static inline flashvid_status workload_compress(workload *work, int threads, int is_refined) {
     flashvid_configuration configuration;
@@ -81,6 +86,7 @@ static inline flashvid_status workload_compress(workload *work, int threads, int
     const flashvid_clip *clips[1];
     flashvid_output *outputs[1];
     int64_t rows = 0;
+    int reports = 0;
     flashvid_status status;
     clips[0] = &clip;
     outputs[0] = &output;
@@ -88,11 +94,14 @@ static inline flashvid_status workload_compress(workload *work, int threads, int
     status = flashvid_output_token_count(&configuration, WORK_FRAMES, WORK_TOKENS, &rows, NULL, 0);
     workload_add(work, &rows, sizeof rows);
     if (status == FLASHVID_OK) status = flashvid_compressor_create(&configuration, threads, &compressor, NULL, 0);
+    if (status == FLASHVID_OK) status = flashvid_compressor_set_progress(compressor, workload_progress, &reports);
+    if (status == FLASHVID_OK) status = flashvid_compressor_set_time_limit(compressor, 1e6);
     if (status == FLASHVID_OK) status = flashvid_compressor_compress(compressor, &clip, &output);
     if (status == FLASHVID_OK) workload_add_rows(work, &output);
+    if (status == FLASHVID_OK && reports < 2) status = FLASHVID_CANCELLED;
     if (status == FLASHVID_OK) status = flashvid_compressor_compress_batch(compressor, clips, outputs, 1, NULL);
     if (status == FLASHVID_OK) workload_add_rows(work, &output);
-    flashvid_compressor_destroy(compressor);
+    flashvid_compressor_close(compressor);
     return status;
 }
 
@@ -173,6 +182,14 @@ static inline flashvid_status workload_plan(workload *work) {
     if (status == FLASHVID_OK)
         status = flashvid_pool(&clip, FLASHVID_POOLING_BILINEAR, work->tokens, NULL, WORK_SOURCES, 1, NULL, 0);
     if (status == FLASHVID_OK) workload_add(work, work->tokens, WORK_FRAMES * 9 * WORK_CHANNELS * sizeof(float));
+    if (status == FLASHVID_OK)
+        status = flashvid_pool_typed(&clip, FLASHVID_POOLING_AVERAGE, work->tokens, FLASHVID_FLOAT16, NULL, FLASHVID_FLOAT32,
+                                     WORK_SOURCES, 1, NULL, 0);
+    if (status == FLASHVID_OK) workload_add(work, work->tokens, WORK_FRAMES * 4 * WORK_CHANNELS * 2);
+    if (status == FLASHVID_OK)
+        status = flashvid_gather_strided(work->features, 2, 30, 40, 48, 96, order, FLASHVID_INT64, count, work->tokens,
+                                         sizeof work->tokens, 0, 44, NULL, 0);
+    if (status == FLASHVID_OK) workload_add(work, work->tokens, 2 * 30 * 40);
     if (status == FLASHVID_OK) status = flashvid_prompt_preset(&prompt, sizeof prompt, FLASHVID_LLAVA_ONEVISION);
     prompt.length = 100 + WORK_SOURCES;
     prompt.frames = WORK_FRAMES;

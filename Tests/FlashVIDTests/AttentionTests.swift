@@ -470,13 +470,13 @@ struct AttentionTests {
         }
         #expect(
             Self.error(good, 24, .headsFirst, AttentionReading(skippedTokens: 3))
-                == .outOfRange(of: "number of skipped tokens", at: 0, value: 3, range: 0..<3))
+                == .outOfRange(of: "number of skipped tokens", at: nil, value: 3, range: 0..<3))
         #expect(
             Self.error(good, 24, .headsFirst, AttentionReading(skippedTokens: -1))
-                == .outOfRange(of: "number of skipped tokens", at: 0, value: -1, range: 0..<3))
+                == .outOfRange(of: "number of skipped tokens", at: nil, value: -1, range: 0..<3))
         #expect(
             Self.error(good, 24, .headsFirst, AttentionReading(query: 3))
-                == .outOfRange(of: "query", at: 0, value: 3, range: 0..<3))
+                == .outOfRange(of: "query", at: nil, value: 3, range: 0..<3))
         for scale in [Double.nan, .infinity, 1e31] {
             guard
                 case .invalidConfiguration("scale", _, _) =

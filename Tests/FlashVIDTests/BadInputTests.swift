@@ -285,7 +285,7 @@ struct BadInputTests {
         + [-1, .min].map { BadField("minimum segments", \.minimumSegments, $0) }
         + [-1, .min].map { BadField("target rows", \.targetRows, $0) }
         + [-1, .min].map { BadField("maximum segment frames", \.maximumSegmentFrames, $0) }
-        + [-1, .min].map { BadField("refinement rounds", \.refinementRounds, $0) }
+        + [-1, .min, 1001, .max].map { BadField("refinement rounds", \.refinementRounds, $0) }
         + [
             BadField("carry", \.carry, true, .published),
             BadField("refinement rounds", \.refinementRounds, 1, .published),
@@ -374,6 +374,14 @@ struct BadInputTests {
             (.notFinite(tensor: .attention, frame: 11, token: 22, channel: 0), ["attention", "11", "22"]),
             (.negativeAttention(frame: 11, token: 22), ["attention", "11", "22"]),
             (.outOfMemory(bytes: 1234), ["1234"]),
+            (.outOfRange(of: "row", at: 7, value: -3, range: 0..<9), ["row 7 is -3; expected 0 to 8"]),
+            (.outOfRange(of: "row", at: 7, value: 0, range: 0..<0), ["row 7 is 0; there is none"]),
+            (.outOfRange(of: "count", at: 2, value: 0, range: 1..<Int.max), ["count 2 is 0; expected at least 1"]),
+            // A single number has no place in a list.
+            (
+                .outOfRange(of: "pruning layer", at: nil, value: 28, range: 0..<28),
+                ["pruning layer is 28; expected 0 to 27"]
+            ),
         ]
         for (error, words) in errors {
             #expect(!error.description.contains("\n"))

@@ -180,6 +180,44 @@ struct LawTests {
         }
     }
 
+    /// Spec 12.2 is at its fixed point once a round moves no token and the rows are the means of their members.
+    @Test("refinement rests where a round changes nothing, and further rounds are left out", arguments: Seeds.first(12))
+    func fixedPoint(_ seed: UInt64) throws {
+        var generator = ClipGenerator(seed: seed)
+        var clip = generator.clip(
+            shape: ClipShape(frames: 5, tokensPerFrame: 16, channels: 8), traits: [.motion, .cuts])
+        let attention = generator.attention(clip.shape)
+        clip.attention = attention
+        var configuration = generator.configuration(.definition)
+        (configuration.retentionRatio, configuration.expansion, configuration.alpha) = (0.25, 1.25, 0.4)
+        func refine(_ rounds: Int) throws -> (video: CompressedVideo, reports: Int) {
+            configuration.refinementRounds = rounds
+            var compressor = try Compressor(configuration, threads: 1)
+            var (video, reports) = (CompressedVideo(), 0)
+            try compressor.compress(
+                clip.features.span, shape: clip.shape, attention: attention.span,
+                into: &video
+            ) { _ in reports += 1 }
+            return (video, reports)
+        }
+        let story = generator.story(clip, configuration)
+        var rounds = 1
+        var rest = try refine(1)
+        while true {
+            let next = try refine(rounds + 1)
+            if next.video.tokens == rest.video.tokens, next.video.assignment == rest.video.assignment { break }
+            (rounds, rest) = (rounds + 1, next)
+        }
+        let most = try refine(Configuration.maximumRefinementRounds)
+        expectEqual(most.video, Expectation(rest.video), story)
+        #expect(most.video.tokens.map(\.bitPattern) == rest.video.tokens.map(\.bitPattern), Comment(rawValue: story))
+        // The round that finds everything at rest is the last.
+        #expect(most.reports == (try refine(rounds + 2)).reports, Comment(rawValue: story))
+        // The definition, which leaves no round out.
+        configuration.refinementRounds = 10_000
+        expectEqual(most.video, Expectation(clip.reference(configuration)), story)
+    }
+
     @Test("the order of channels decides nothing", arguments: Seeds.first(40))
     func channelOrder(_ seed: UInt64) throws {
         let (clip, configuration, video, story) = try Self.sample(seed)

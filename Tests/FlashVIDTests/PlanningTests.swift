@@ -241,7 +241,7 @@ struct PlanningTests {
         }
         #expect(
             Self.error { () throws(FlashVIDError) in try pruning.average(layers: 20) }
-                == .outOfRange(of: "pruning layer", at: 0, value: 20, range: 0..<20))
+                == .outOfRange(of: "pruning layer", at: nil, value: 20, range: 0..<20))
         for ratio in [0, -0.1, 1.0.nextUp, .nan, .infinity] {
             guard
                 case .invalidConfiguration("kept ratio", _, _) = Self.error({ () throws(FlashVIDError) in
@@ -289,7 +289,7 @@ struct PlanningTests {
         #expect(
             Self.error { () throws(FlashVIDError) in
                 try HostModel.qwen25VL7B.language.prefillWork(visualTokens: -1, textTokens: 1)
-            } == .outOfRange(of: "number of visual tokens", at: 0, value: -1, range: 0..<Int.max))
+            } == .outOfRange(of: "number of visual tokens", at: nil, value: -1, range: 0..<Int.max))
         let largest = try? HostModel.qwen25VL7B.language.prefillWork(visualTokens: .max, textTokens: .max)
         #expect(largest?.isFinite == true)
 
@@ -313,7 +313,7 @@ struct PlanningTests {
                 == .empty(dimension: "tokens per frame", value: -1))
         #expect(
             frames(ContextBudget(positions: 10, tokensPerFrame: 1, overheadPerFrame: -1))
-                == .outOfRange(of: "overhead of a frame", at: 0, value: -1, range: 0..<Int.max))
+                == .outOfRange(of: "overhead of a frame", at: nil, value: -1, range: 0..<Int.max))
         guard
             case .sizeOverflow = frames(
                 ContextBudget(positions: .max, tokensPerFrame: 196, overheadPerFrame: .max))
@@ -363,7 +363,8 @@ struct PlanningTests {
                 continue
             }
         }
-        #expect(plan(1, 0.5, -1) == .outOfRange(of: "number of other positions", at: 0, value: -1, range: 0..<Int.max))
+        #expect(
+            plan(1, 0.5, -1) == .outOfRange(of: "number of other positions", at: nil, value: -1, range: 0..<Int.max))
         guard case .impossiblePlan = plan(1, 0.5, 40_000) else {
             Issue.record("more text than context")
             return

@@ -627,7 +627,7 @@ static void decoder_scores(input *source) {
     key_numbers = given.key_heads * given.key_count * given.width;
     if (below(source, 2)) {
         given.key_head_stride = given.width;
-        given.key_stride = given.key_heads * given.width;
+        given.key_token_stride = given.key_heads * given.width;
     }
     if (below(source, 4) == 0) {
         given.query_head_stride = given.width + 3;
@@ -659,7 +659,7 @@ static void decoder_scores(input *source) {
     case 12: given.keys = (const char *)given.keys + 1; break;
     case 13: given.place_count = -1 - below(source, 200); break;
     case 14: given.struct_size = (size_t)below(source, 64); break;
-    case 15: given.key_stride = -1 - below(source, 200); if (given.key_count == 1) spoilt = 0; break;
+    case 15: given.key_token_stride = -1 - below(source, 200); if (given.key_count == 1) spoilt = 0; break;
     default: break;
     }
     if (!succeeded(flashvid_scorer_last_query(scorer, &given, scores, capacity))) {
@@ -1079,7 +1079,7 @@ static void video_rows(input *source) {
 
 static void plans(input *source) {
     flashvid_configuration configuration;
-    flashvid_context context;
+    flashvid_context_budget context;
     flashvid_host_model host;
     flashvid_plan_row row, old;
     const int64_t layers = odd_integer(source, 28), layer = odd_integer(source, 20);

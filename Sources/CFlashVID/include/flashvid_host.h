@@ -16,10 +16,11 @@
  *                       flashvid_prune                     which visual tokens stay
  *                       flashvid_prompt_prune              which places stay; gather again
  *
- * What flashvid.h says at its head of errors, ownership, threads, BLAS, alignment, overlap, structs and results holds for
- * every function here too. Further statuses: FLASHVID_INVALID_SHAPE where heads, grids, groups or a prompt do not fit one
- * another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into; FLASHVID_INVALID_ORDER for a list that has
- * to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a plan that cannot be met.
+ * What flashvid.h says at its head of errors, ownership, threads, BLAS, alignment, overlap, structs and results, and of
+ * ending calls and progress, holds for every function here too. Further statuses: FLASHVID_INVALID_SHAPE where heads,
+ * grids, groups or a prompt do not fit one another; FLASHVID_OUT_OF_RANGE for what points outside of what it points into;
+ * FLASHVID_INVALID_ORDER for a list that has to rise, or to name everything once, and does not; FLASHVID_IMPOSSIBLE for a
+ * plan that cannot be met.
  *
  * A void * to integers is of the call's `index_type`. Where a list or a buffer has nothing in it, its pointer may be NULL,
  * if NULL has no meaning of its own there.
@@ -49,13 +50,29 @@ FLASHVID_API flashvid_status flashvid_scorer_create(
 /* As flashvid_compressor_destroy. */
 FLASHVID_API flashvid_status flashvid_scorer_destroy(flashvid_scorer *scorer);
 
+/* As flashvid_compressor_close. */
+FLASHVID_API flashvid_status flashvid_scorer_close(flashvid_scorer *scorer);
+
 /* Threads that work on a call; 0 for NULL. */
 FLASHVID_API int32_t flashvid_scorer_threads(const flashvid_scorer *scorer);
 
 /* As flashvid_compressor_error. */
 FLASHVID_API size_t flashvid_scorer_error(const flashvid_scorer *scorer, char *message, size_t message_capacity);
 
-/* Queries and keys of a vision encoder's layer, [frames, heads, tokens, width] each, finite. */
+/* As flashvid_compressor_cancel and _set_time_limit; a call ends at its next head. */
+FLASHVID_API flashvid_status flashvid_scorer_cancel(flashvid_scorer *scorer);
+FLASHVID_API flashvid_status flashvid_scorer_set_time_limit(flashvid_scorer *scorer, double seconds);
+
+/* As flashvid_compressor_set_progress. */
+FLASHVID_API flashvid_status flashvid_scorer_set_progress(
+    flashvid_scorer *scorer, flashvid_progress progress, void *context);
+
+/*
+ * Queries and keys of a vision encoder's layer, [frames, heads, tokens, width] each, finite, as they are multiplied: after
+ * rotary embedding, where there is one. Every query attends to all keys of its frame: a layer with windows cannot be
+ * expressed, so take one with full attention (Qwen2.5-VL's last is one). Of Qwen's encoders the tokens here are patches,
+ * and flashvid_patch_grid_attention makes of their scores those of tokens.
+ */
 typedef struct flashvid_encoder_attention {
     /* sizeof(flashvid_encoder_attention). */
     size_t struct_size;
@@ -69,8 +86,9 @@ typedef struct flashvid_encoder_attention {
     int64_t tokens;
     /* Numbers a head. */
     int64_t width;
-    /* Elements from a frame, head or token to the next, each at least `width`; 0: the compact layout. That of a dimension
-       of 1 is not looked at. For [frames, tokens, heads, width] the head's is `width` and the token's heads * width. */
+    /* Elements from a frame, head or token to the next, each at least `width`, and below 2^31 between tokens; 0: the
+       compact layout. That of a dimension of 1 is not looked at. For [frames, tokens, heads, width] the head's is
+       `width` and the token's heads * width. */
     int64_t query_frame_stride;
     int64_t query_head_stride;
     int64_t query_token_stride;
@@ -96,12 +114,13 @@ typedef struct flashvid_encoder_attention {
  * Errors: FLASHVID_NULL_POINTER, FLASHVID_INVALID_ARGUMENT, FLASHVID_INVALID_STRUCT, FLASHVID_UNSUPPORTED,
  * FLASHVID_INVALID_CONFIGURATION (scale), FLASHVID_INVALID_SHAPE, FLASHVID_SIZE_OVERFLOW, FLASHVID_INVALID_STRIDE,
  * FLASHVID_MISALIGNED, FLASHVID_OVERLAP, FLASHVID_BUFFER_TOO_SMALL, FLASHVID_OUT_OF_RANGE (`query`, `skipped_tokens`),
- * FLASHVID_NOT_FINITE, FLASHVID_OUT_OF_MEMORY, FLASHVID_BUSY.
+ * FLASHVID_NOT_FINITE, FLASHVID_OUT_OF_MEMORY, FLASHVID_BUSY, FLASHVID_CANCELLED.
  */
 FLASHVID_API flashvid_status flashvid_scorer_scores(
     flashvid_scorer *scorer, const flashvid_encoder_attention *attention, float *scores, int64_t capacity);
 
-/* The last query of a language model's layer and the keys that it attends to, its own included, both after RoPE. */
+/* The last query of a language model's layer and the keys that it attends to, its own included, both after rotary
+   embedding. */
 typedef struct flashvid_decoder_attention {
     /* sizeof(flashvid_decoder_attention). */
     size_t struct_size;
@@ -115,11 +134,11 @@ typedef struct flashvid_decoder_attention {
     int64_t key_heads;
     int64_t key_count;
     int64_t width;
-    /* Strides as in flashvid_encoder_attention. For keys [key_count, key_heads, width] the head's is `width` and the key's
+    /* Strides as in flashvid_encoder_attention. For keys [key_count, key_heads, width] the head's is `width` and the token's
        key_heads * width. */
     int64_t query_head_stride;
     int64_t key_head_stride;
-    int64_t key_stride;
+    int64_t key_token_stride;
     /* As in flashvid_encoder_attention. */
     double scale;
     /* [place_count] the keys whose scores are wanted, in any order and as often as wanted; NULL with a place_count of 0:
@@ -138,6 +157,15 @@ typedef struct flashvid_decoder_attention {
  */
 FLASHVID_API flashvid_status flashvid_scorer_last_query(
     flashvid_scorer *scorer, const flashvid_decoder_attention *attention, float *scores, int64_t capacity);
+
+/*
+ * Bytes of workspace that these calls take, the larger of the two, to *bytes; one of the structs may be NULL. Queries and keys
+ * are not read, and may be NULL in them. As flashvid_compressor_workspace_bytes.
+ * Errors: those of the calls for the structs; *bytes is then unchanged.
+ */
+FLASHVID_API flashvid_status flashvid_scorer_workspace_bytes(
+    const flashvid_scorer *scorer, const flashvid_encoder_attention *encoder, const flashvid_decoder_attention *decoder,
+    int64_t *bytes, char *message, size_t message_capacity);
 
 /* ------------------------------------------------------------------------------------------------------- Pooling */
 
@@ -171,6 +199,14 @@ FLASHVID_API flashvid_status flashvid_pooled_tokens(
 FLASHVID_API flashvid_status flashvid_pool(
     const flashvid_clip *clip, flashvid_pooling pooling, float *features, float *attention, int64_t token_capacity,
     int32_t threads, char *message, size_t message_capacity);
+
+/*
+ * The same to numbers of any type, each rounded from float32 to the nearest, ties to even.
+ * Errors: as flashvid_pool, and FLASHVID_NOT_REPRESENTABLE.
+ */
+FLASHVID_API flashvid_status flashvid_pool_typed(
+    const flashvid_clip *clip, flashvid_pooling pooling, void *features, flashvid_scalar feature_type, void *attention,
+    flashvid_scalar attention_type, int64_t token_capacity, int32_t threads, char *message, size_t message_capacity);
 
 /* ------------------------------------------------------------------------------------------- Patches and windows */
 
@@ -257,6 +293,18 @@ FLASHVID_API flashvid_status flashvid_group_attention(
 FLASHVID_API flashvid_status flashvid_gather(
     const void *values, int64_t planes, int64_t length, size_t row_size, const void *indices, flashvid_index index_type,
     int64_t count, void *gathered, int64_t capacity, char *message, size_t message_capacity);
+
+/*
+ * The same where rows or planes do not lie side by side, as in a cache with room for more positions. Strides are the bytes
+ * from a plane or a row to the next, at least row_size, in any order of the two; 0: the compact layout. That of a dimension
+ * of 1 is not looked at. gathered_size is the room in `gathered`, in bytes, which reach to the end of its last row; what
+ * lies between the rows there is not written, and no two of them may overlap.
+ * Errors: as flashvid_gather, FLASHVID_INVALID_STRIDE.
+ */
+FLASHVID_API flashvid_status flashvid_gather_strided(
+    const void *values, int64_t planes, int64_t length, size_t row_size, int64_t plane_stride, int64_t row_stride,
+    const void *indices, flashvid_index index_type, int64_t count, void *gathered, size_t gathered_size,
+    int64_t gathered_plane_stride, int64_t gathered_row_stride, char *message, size_t message_capacity);
 
 /*
  * A mask between positions: from [planes, length, length] elements of element_size bytes to [planes, count, count] in
@@ -403,8 +451,8 @@ FLASHVID_API flashvid_status flashvid_plan_average(
     size_t message_capacity);
 
 /* Room for a video in a language model's context. */
-typedef struct flashvid_context {
-    /* sizeof(flashvid_context). */
+typedef struct flashvid_context_budget {
+    /* sizeof(flashvid_context_budget). */
     size_t struct_size;
     /* Positions that the prompt may take. */
     int64_t positions;
@@ -414,7 +462,7 @@ typedef struct flashvid_context {
     int64_t overhead_per_frame;
     /* Positions that are not the video's. */
     int64_t other_positions;
-} flashvid_context;
+} flashvid_context_budget;
 
 /*
  * Frames that fit when they are compressed, or with a NULL configuration when they are not, to *frames. With target_rows the
@@ -424,7 +472,7 @@ typedef struct flashvid_context {
  * number does.
  */
 FLASHVID_API flashvid_status flashvid_plan_frames(
-    const flashvid_context *context, const flashvid_configuration *configuration, int64_t *frames, char *message,
+    const flashvid_context_budget *budget, const flashvid_configuration *configuration, int64_t *frames, char *message,
     size_t message_capacity);
 
 /*
@@ -433,7 +481,7 @@ FLASHVID_API flashvid_status flashvid_plan_frames(
  * Errors: as flashvid_plan_frames; FLASHVID_IMPOSSIBLE where they do not fit with a token each.
  */
 FLASHVID_API flashvid_status flashvid_plan_retention(
-    const flashvid_context *context, const flashvid_configuration *configuration, int64_t frames,
+    const flashvid_context_budget *budget, const flashvid_configuration *configuration, int64_t frames,
     double *retention_ratio, char *message, size_t message_capacity);
 
 /* A video language model as a host runs it. */

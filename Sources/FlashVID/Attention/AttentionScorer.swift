@@ -45,11 +45,18 @@ public struct GroupedAttentionShape: Sendable, Hashable, BitwiseCopyable {
 /// The result is the same on any number of threads. No more than N x N numbers a thread are held at a time. While a call
 /// runs, OpenBLAS is set to one thread for the whole process, as ``Compressor`` does.
 public struct AttentionScorer: ~Copyable {
-    private let pool: WorkerPool
+    package let pool: WorkerPool
+    package let watch = Watch()
     private var arena = Arena()
 
     /// Threads that work on a call.
     public var threads: Int { pool.threads }
+
+    /// Ends calls from other threads.
+    public var canceller: Canceller { Canceller(watch: watch) }
+
+    /// The longest that a call may take: see ``Compressor/timeLimit``.
+    public var timeLimit: Duration?
 
     /// Starts the threads; `threads` nil takes the machine's cores.
     ///
@@ -82,7 +89,9 @@ public struct AttentionScorer: ~Copyable {
         queryLayout: AttentionLayout = .headsFirst, keyLayout: AttentionLayout = .headsFirst,
         reading: AttentionReading = AttentionReading()
     ) throws(FlashVIDError) -> [Float] {
-        try queries.withUnsafeBytes { queries throws(FlashVIDError) in
+        watch.begin(limit: timeLimit?.inSeconds)
+        defer { watch.end() }
+        return try queries.withUnsafeBytes { queries throws(FlashVIDError) in
             try keys.withUnsafeBytes { keys throws(FlashVIDError) in
                 let pass = try EncoderAttention(
                     HeadTensor(.queries, queries, Scalar.scalarType, shape, queryLayout),
@@ -100,26 +109,59 @@ public struct AttentionScorer: ~Copyable {
     /// The same from lent memory into the caller's, with room for `capacity` scores. On an error `scores` is as it was.
     package mutating func scores(
         queries: HeadView, keys: HeadView, shape: AttentionShape, reading: AttentionReading,
-        into scores: UnsafeMutablePointer<Float>, capacity: Int
+        into scores: UnsafeMutablePointer<Float>, capacity: Int, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let pass = try EncoderAttention(
             HeadTensor(.queries, queries.base, queries.type, shape, queries.layout, upTo: reading.query),
             HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
         let target = UnsafeMutableBufferPointer(start: scores, count: pass.scoreCount)
-        try Self.check(target, capacity: capacity, pass.queries.extent("queries"), pass.keys.extent("keys"))
+        try Self.check(
+            target, capacity: capacity,
+            try others.adding([pass.queries.extent("queries"), pass.keys.extent("keys")]))
         try compute(pass, into: target)
     }
 
+    /// Bytes of workspace that ``scores(queries:keys:shape:queryLayout:keyLayout:reading:)`` takes for tensors of these sizes:
+    /// what a scorer allocates that had no other call. OpenBLAS has memory of its own.
+    public func workspaceBytes(
+        for shape: AttentionShape, of type: ScalarType = .float32, reading: AttentionReading = AttentionReading()
+    ) throws(FlashVIDError) -> Int {
+        // Any address does, since nothing is read.
+        let nowhere = HeadView(UnsafeRawPointer(bitPattern: 64)!, of: type, .headsFirst)
+        return try Self.workspaceBytes(queries: nowhere, keys: nowhere, shape: shape, reading: reading, pool)
+    }
+
+    package static func workspaceBytes(
+        queries: HeadView, keys: HeadView, shape: AttentionShape, reading: AttentionReading, _ pool: WorkerPool
+    ) throws(FlashVIDError) -> Int {
+        let pass = try EncoderAttention(
+            HeadTensor(.queries, queries.base, queries.type, shape, queries.layout, upTo: reading.query),
+            HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
+        return try Arena.measure { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+    }
+
+    /// The same of ``lastQueryScores(query:keys:shape:keyLayout:scale:visual:)``.
+    public func workspaceBytes(
+        for shape: GroupedAttentionShape, of type: ScalarType = .float32
+    ) throws(FlashVIDError) -> Int {
+        let nowhere = HeadView(UnsafeRawPointer(bitPattern: 64)!, of: type, .headsFirst)
+        return try Self.workspaceBytes(query: nowhere, keys: nowhere, shape: shape, pool)
+    }
+
+    package static func workspaceBytes(
+        query: HeadView, keys: HeadView, shape: GroupedAttentionShape, _ pool: WorkerPool
+    ) throws(FlashVIDError) -> Int {
+        let pass = try DecoderAttention(query: query, keys: keys, shape, nil)
+        return try Arena.measure { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+    }
+
     private static func check(
-        _ scores: UnsafeMutableBufferPointer<Float>, capacity: Int, _ queries: Extent, _ keys: Extent,
-        _ places: Extent = Extent()
+        _ scores: UnsafeMutableBufferPointer<Float>, capacity: Int, _ others: LentPieces
     ) throws(FlashVIDError) {
         guard capacity >= scores.count else {
             throw .bufferTooSmall(buffer: "scores", expected: scores.count, found: capacity)
         }
-        try Extent.checkApart([
-            queries, keys, places, Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4),
-        ])
+        _ = try others.adding([Extent("scores", scores.baseAddress, bytes: scores.count * 4, alignment: 4)])
     }
 
     /// Attention of a language model's last query to its keys, as the mean over heads: what pruning inside the model
@@ -140,7 +182,9 @@ public struct AttentionScorer: ~Copyable {
         query: Span<Scalar>, keys: Span<Scalar>, shape: GroupedAttentionShape,
         keyLayout: AttentionLayout = .headsFirst, scale: Double? = nil, visual: some RandomAccessCollection<Int>
     ) throws(FlashVIDError) -> [Float] {
-        try query.withUnsafeBytes { query throws(FlashVIDError) in
+        watch.begin(limit: timeLimit?.inSeconds)
+        defer { watch.end() }
+        return try query.withUnsafeBytes { query throws(FlashVIDError) in
             try keys.withUnsafeBytes { keys throws(FlashVIDError) in
                 let pass = try DecoderAttention(
                     query: query, keys: keys, of: Scalar.scalarType, shape, keyLayout, scale)
@@ -157,15 +201,17 @@ public struct AttentionScorer: ~Copyable {
     /// error `scores` is as it was.
     package mutating func lastQueryScores(
         query: HeadView, keys: HeadView, shape: GroupedAttentionShape, scale: Double?, places: IndexList?,
-        into scores: UnsafeMutablePointer<Float>?, capacity: Int
+        into scores: UnsafeMutablePointer<Float>?, capacity: Int, besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let pass = try DecoderAttention(query: query, keys: keys, shape, scale)
         let wanted = places?.count ?? shape.keys
         guard scores != nil || wanted == 0 else { throw .missingBuffer("scores") }
         let target = UnsafeMutableBufferPointer(start: scores, count: wanted)
         try Self.check(
-            target, capacity: capacity, pass.query.extent("queries"), pass.keys.extent("keys"),
-            places?.extent ?? Extent())
+            target, capacity: capacity,
+            try others.adding([
+                pass.query.extent("queries"), pass.keys.extent("keys"), places?.extent ?? Extent(),
+            ]))
         try places?.check(0..<shape.keys, of: "place")
         let all = try compute(pass)
         if let places {
@@ -178,19 +224,23 @@ public struct AttentionScorer: ~Copyable {
     private mutating func compute(
         _ pass: EncoderAttention, into scores: UnsafeMutableBufferPointer<Float>
     ) throws(FlashVIDError) {
-        let pool = self.pool
+        let (pool, watch) = (self.pool, self.watch)
+        watch.expect(pass.shape.frames * pass.shape.heads)
         let room = try arena.layOut { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, in: room) } }
+        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) } }
         if let broken { throw broken }
+        watch.finish()
         scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
     }
 
     /// The scores of all S keys, in memory that lives until the next call.
     private mutating func compute(_ pass: DecoderAttention) throws(FlashVIDError) -> UnsafePointer<Float> {
-        let pool = self.pool
+        let (pool, watch) = (self.pool, self.watch)
+        watch.expect(pass.shape.keyHeads)
         let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, in: room) } }
+        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) } }
         if let broken { throw broken }
+        watch.finish()
         return UnsafePointer(room.scores)
     }
 }

@@ -86,13 +86,17 @@ struct DecoderAttention: @unchecked Sendable {
         }
     }
 
-    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything.
-    func run(on pool: WorkerPool, in room: Room) -> FlashVIDError? {
+    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything, or what ended the call early.
+    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) -> FlashVIDError? {
         let keyCount = shape.keys
-        pool.run(shape.keyHeads, with: Heads(pass: self, room: room)) { heads, worker, head in
+        let heads = Heads(pass: self, watch: .passUnretained(watch), room: room)
+        pool.run(shape.keyHeads, with: heads) { heads, worker, head in
+            guard !heads.watch.isOver else { return }
             heads.room.isBroken[head] = !heads.pass.addUp(
                 keyHead: head, into: heads.room.headSums + head &* heads.pass.shape.keys, heads.room.workers[worker])
+            heads.watch.advance(by: 1)
         }
+        if let interruption = watch.interruption { return interruption }
         for head in 0..<shape.keyHeads where room.isBroken[head] {
             return firstNotFinite(room.workers[0])
         }
@@ -106,6 +110,7 @@ struct DecoderAttention: @unchecked Sendable {
 
     private struct Heads {
         let pass: DecoderAttention
+        let watch: Unmanaged<Watch>
         let room: Room
     }
 

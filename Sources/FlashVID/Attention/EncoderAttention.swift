@@ -23,11 +23,11 @@ struct EncoderAttention: @unchecked Sendable {
     init(_ queries: HeadTensor, _ keys: HeadTensor, _ reading: AttentionReading) throws(FlashVIDError) {
         let tokens = keys.shape.tokens
         guard reading.skippedTokens >= 0, reading.skippedTokens < tokens else {
-            throw .outOfRange(of: "number of skipped tokens", at: 0, value: reading.skippedTokens, range: 0..<tokens)
+            throw .outOfRange(of: "number of skipped tokens", at: nil, value: reading.skippedTokens, range: 0..<tokens)
         }
         if let query = reading.query {
             guard query >= 0, query < tokens else {
-                throw .outOfRange(of: "query", at: 0, value: query, range: 0..<tokens)
+                throw .outOfRange(of: "query", at: nil, value: query, range: 0..<tokens)
             }
         }
         self.queries = queries
@@ -100,18 +100,22 @@ struct EncoderAttention: @unchecked Sendable {
         private static let sumsSize = 1024 * 1024
     }
 
-    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything.
-    func run(on pool: WorkerPool, in room: Room) -> FlashVIDError? {
+    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything, or what ended the call early.
+    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) -> FlashVIDError? {
         let heads = shape.heads
         var first = 0
         while first < shape.frames {
             let frames = first..<min(first + room.waveFrames, shape.frames)
-            pool.run(frames.count * heads, with: Wave(pass: self, room: room, first: first)) { wave, worker, task in
+            let wave = Wave(pass: self, watch: .passUnretained(watch), room: room, first: first)
+            pool.run(frames.count * heads, with: wave) { wave, worker, task in
+                guard !wave.watch.isOver else { return }
                 let (frame, head) = task.quotientAndRemainder(dividingBy: wave.pass.shape.heads)
                 wave.room.isBroken[task] = !wave.pass.addUp(
                     frame: wave.first + frame, head: head, into: wave.room.headSums + task &* wave.pass.columns,
                     wave.room.workers[worker], wave.room.blockRows)
+                wave.watch.advance(by: 1)
             }
+            if let interruption = watch.interruption { return interruption }
             for task in 0..<(frames.count * heads) where room.isBroken[task] {
                 return firstNotFinite(from: frames.lowerBound + task / heads, room)
             }
@@ -131,6 +135,7 @@ struct EncoderAttention: @unchecked Sendable {
 
     private struct Wave {
         let pass: EncoderAttention
+        let watch: Unmanaged<Watch>
         let room: Room
         let first: Int
     }

@@ -78,7 +78,7 @@ struct HeadTensor: @unchecked Sendable {
         _ = try product(try product(try product(try product(frames, heads), tokens), width), 4)
         let tokensRead = last.map { max(0, min($0, tokens - 1)) + 1 } ?? tokens
         // BLAS counts in 32 bits.
-        guard tokens < BLAS.maximumSide, width < BLAS.maximumSide else {
+        guard tokens <= BLAS.maximumSide, width <= BLAS.maximumSide else {
             throw .sizeOverflow("\(tensor.rawValue) of \(tokens) x \(width)")
         }
         let strides: (frame: Int, head: Int, token: Int) =
@@ -103,7 +103,7 @@ struct HeadTensor: @unchecked Sendable {
         try extend(frames, strides.frame, "frames")
         try extend(heads, strides.head, "heads")
         try extend(tokensRead, strides.token, "tokens")
-        guard strides.token < BLAS.maximumSide else {
+        guard strides.token <= BLAS.maximumSide else {
             throw .sizeOverflow("a stride of \(strides.token) between tokens")
         }
         guard frames * heads * tokensRead * width <= extent else {
@@ -122,7 +122,7 @@ struct HeadTensor: @unchecked Sendable {
 
     /// The memory that it is read from.
     func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
-        try Extent(name, base, bytes: byteCount, alignment: type.size, isWritten: false)
+        try Extent(name, base, bytes: byteCount, alignment: type.size, for: .reading)
     }
 
     @inline(__always)

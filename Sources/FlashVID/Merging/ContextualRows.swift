@@ -132,7 +132,7 @@ extension Compression {
         func placePicks(upTo limit: Int) {
             while pick < picks.count, token(frame, Int(picks[pick])) <= limit {
                 let place = token(frame, Int(picks[pick]))
-                clip.copyToken(place, into: output.row(row))
+                if output.holdsSelected { clip.copyToken(place, into: output.row(row)) }
                 output.indices[row] = place
                 output.kinds[row] = .selected
                 pick += 1

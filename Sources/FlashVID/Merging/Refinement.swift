@@ -6,44 +6,47 @@ extension Compression {
 
     /// Refines the rows and their assignment in place. Each round costs at the most one product of the unselected tokens
     /// with their segment's rows.
-    func refine(segments: Int, _ output: OutputRows) {
+    func refine(segments: Int, _ output: OutputRows) throws(FlashVIDError) {
         for round in 0..<configuration.refinementRounds {
             let refinement = Refinement(self, output, finishedRounds: round)
-            parallelRows(refinement) { refinement, _, row in refinement.measure(row: row) }
+            try parallelRows(refinement) { refinement, _, row in refinement.measure(row: row) }
             let walk = (refinement, WorkStretches(frames, threads: pool.threads, in: tables.stretches))
-            parallel(.refinement, pool.threads, walk) { walk, worker, thread in
+            try parallel(.refinement, pool.threads, walk) { walk, worker, thread in
                 let (refinement, stretches) = walk
-                while let frame = stretches.next(for: thread) {
+                while !refinement.compression.watch.isOver, let frame = stretches.next(for: thread) {
                     refinement.reassign(frame: frame, worker)
-                    refinement.compression.progress?.advance(by: Work.refinement, worker)
+                    refinement.compression.watch.advance(by: Work.refinement)
                 }
             }
-            parallel(.refinement, segments, refinement) { refinement, _, segment in
+            try parallel(.refinement, segments, refinement) { refinement, _, segment in
                 refinement.adoptAssignment(segment: segment)
                 refinement.threadMembers(segment: segment)
             }
+            // From the second round on the rows are means of their members: where these stay, so do the rows, and every
+            // further round would do the same again.
+            if round > 0, (0..<segments).allSatisfy({ tables.movedTokens[$0] == 0 }) { break }
             let refined = Refinement(self, output, finishedRounds: round + 1)
-            parallelRows(refined) { refined, worker, row in refined.write(row: row, worker) }
+            try parallelRows(refined) { refined, worker, row in refined.write(row: row, worker) }
         }
         guard configuration.placement == .medoid else { return }
         let refinement = Refinement(self, output, finishedRounds: configuration.refinementRounds)
         if configuration.refinementRounds == 0 {
-            parallel(.refinement, segments, refinement) { refinement, _, segment in
+            try parallel(.refinement, segments, refinement) { refinement, _, segment in
                 refinement.threadMembers(segment: segment)
             }
         }
-        parallelRows(refinement) { refinement, worker, row in refinement.findMedoid(row: row, worker) }
-        parallel(.refinement, segments, refinement) { refinement, _, segment in
+        try parallelRows(refinement) { refinement, worker, row in refinement.findMedoid(row: row, worker) }
+        try parallel(.refinement, segments, refinement) { refinement, _, segment in
             refinement.placeAtMedoids(segment: segment)
         }
     }
 
     private func parallelRows(
         _ refinement: Refinement, _ body: @escaping (_ refinement: Refinement, _ worker: Worker, _ row: Int) -> Void
-    ) {
-        withUnsafePointer(to: RowLoop.Body(call: body)) { body in
+    ) throws(FlashVIDError) {
+        try withUnsafePointer(to: RowLoop.Body(call: body)) { body throws(FlashVIDError) in
             let loop = RowLoop(refinement: refinement, body: body)
-            parallel(.refinement, (rowCount + RowLoop.chunk - 1) / RowLoop.chunk, loop) { loop, worker, index in
+            try parallel(.refinement, (rowCount + RowLoop.chunk - 1) / RowLoop.chunk, loop) { loop, worker, index in
                 let end = min(loop.refinement.compression.rowCount, (index + 1) * RowLoop.chunk)
                 for row in (index * RowLoop.chunk)..<end { loop.body.pointee.call(loop.refinement, worker, row) }
             }
@@ -164,7 +167,7 @@ private struct Refinement {
     }
 
     private func view(_ rows: Range<Int>) -> MatrixView {
-        MatrixView(base: output.row(rows.lowerBound), rows: rows.count, columns: channels, stride: output.stride)
+        MatrixView(base: output.row(rows.lowerBound), rows: rows.count, columns: channels, stride: channels)
     }
 
     /// Products of a segment's rows with each other, in the worker's `rowProducts`, if there are few enough.
@@ -261,14 +264,17 @@ private struct Refinement {
         return best
     }
 
-    /// Makes the round's assignment the current one. A contextual row keeps its own source token.
+    /// Makes the round's assignment the current one, and counts whom that moves. A contextual row keeps its own source
+    /// token.
     func adoptAssignment(segment: Int) {
+        var moved: Int32 = 0
         for token in tokens(ofSegment: segment) where !compression.isSelected(token) {
+            let row = tables.rows[token]
+            guard row != tables.nextRows[token], output.indices[Int(row)] != token else { continue }
             tables.rows[token] = tables.nextRows[token]
+            moved += 1
         }
-        for row in rows(ofSegment: segment) where output.kinds[row] == .contextual {
-            tables.rows[output.indices[row]] = Int32(row)
-        }
+        tables.movedTokens[segment] = moved
     }
 
     /// Threads the members of every row, ascending.

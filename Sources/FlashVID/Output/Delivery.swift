@@ -4,32 +4,28 @@
 
 extension Compression {
     /// Writes rows, tables and statistics into a result, in its storage where it fits.
-    func write(segments: Int, firstFrame: Int, into video: inout CompressedVideo) {
-        let (rows, tokens) = (rowCount, frames * tokensPerFrame)
+    func deliver(_ rows: OutputRows, segments: Int, firstFrame: Int, to video: inout CompressedVideo) {
+        let (count, tokens) = (rowCount, frames * tokensPerFrame)
         let isComplete = configuration.semantics == .definition
         let firstToken = firstFrame * tokensPerFrame
         video.shape = clip.shape
         video.firstFrame = firstFrame
-        resize(&video.tokens, to: rows * channels, filling: 0)
-        resize(&video.indices, to: rows, filling: 0)
-        resize(&video.kinds, to: rows, filling: .selected)
+        resize(&video.tokens, to: count * channels, filling: 0)
+        resize(&video.indices, to: count, filling: 0)
+        resize(&video.kinds, to: count, filling: .selected)
         resize(&video.segmentLengths, to: segments, filling: 0)
         resize(&video.parents, to: tokens, filling: -1)
         resize(&video.assignment, to: isComplete ? tokens : 0, filling: -1)
-        resize(&video.counts, to: isComplete ? rows : 0, filling: 0)
+        resize(&video.counts, to: isComplete ? count : 0, filling: 0)
 
-        // Sound: the arrays hold as many elements as were just asked for, and are not touched otherwise meanwhile.
-        video.tokens.withUnsafeMutableBufferPointer { values in
-            video.indices.withUnsafeMutableBufferPointer { indices in
-                video.kinds.withUnsafeMutableBufferPointer { kinds in
-                    guard let values = values.baseAddress, let indices = indices.baseAddress,
-                        let kinds = kinds.baseAddress
-                    else { return }
-                    write(
-                        segments: segments,
-                        into: OutputRows(tokens: values, stride: channels, indices: indices, kinds: kinds))
-                }
-            }
+        // Sound: the array holds as many elements as were just asked for, and is not touched otherwise meanwhile.
+        video.tokens.withUnsafeMutableBytes { tokens in
+            guard let tokens = tokens.baseAddress else { return }
+            deliver(rows, to: tokens, .float32, stride: channels)
+        }
+        for row in 0..<count {
+            video.indices[row] = rows.indices[row] + firstToken
+            video.kinds[row] = rows.kinds[row]
         }
         for segment in 0..<segments {
             video.segmentLengths[segment] = frames(ofSegment: segment).count
@@ -38,11 +34,8 @@ extension Compression {
             let parent = Int(tables.parents[token])
             video.parents[token] = parent < 0 ? parent : parent + firstToken
         }
-        if firstToken > 0 {
-            for row in 0..<rows { video.indices[row] += firstToken }
-        }
         if isComplete {
-            for row in 0..<rows { video.counts[row] = 0 }
+            for row in 0..<count { video.counts[row] = 0 }
             for token in 0..<tokens {
                 let row = Int(tables.rows[token])
                 video.assignment[token] = row
@@ -78,26 +71,9 @@ extension Compression {
 // MARK: - Into the caller's memory
 
 extension Compression {
-    /// Room for the rows: the caller's where they are float32, else in the workspace, to be converted when all is known
-    /// to fit. Indices and kinds are worked on and always kept in the workspace.
-    func layOutRows(_ destination: Destination, capacity: Int, plan: inout Arena.Plan) -> OutputRows {
-        let isDirect = destination.buffers.tokenType == .float32
-        let indices = plan.take(Int.self, capacity)
-        let kinds = plan.take(CompressedVideo.Kind.self, capacity)
-        let room = plan.take(Float.self, isDirect ? 0 : capacity, channels)
-        return OutputRows(
-            tokens: isDirect ? destination.tokens.assumingMemoryBound(to: Float.self) : room,
-            stride: isDirect ? destination.rowStride : channels, indices: indices, kinds: kinds)
-    }
-
-    /// Hands out what ``write(segments:into:)`` made. Throws before it writes anything, and only where rows are converted.
-    func deliver(
-        _ rows: OutputRows, segments: Int, to destination: Destination, firstToken: Int
-    ) throws(FlashVIDError) {
-        if destination.buffers.tokenType != .float32 {
-            if let error = firstNotRepresentable(rows, in: destination.buffers.tokenType) { throw error }
-            convert(rows, into: destination)
-        }
+    /// Hands out what ``makeRows(segments:into:)`` made; nothing fails on the way: see ``checkRepresentable(_:in:)``.
+    func deliver(_ rows: OutputRows, segments: Int, to destination: Destination, firstToken: Int) {
+        deliver(rows, to: destination.tokens, destination.buffers.tokenType, stride: destination.rowStride)
         switch destination.buffers.indexType {
         case .int32: deliver(rows, segments, destination, firstToken, as: Int32.self)
         case .int64: deliver(rows, segments, destination, firstToken, as: Int64.self)
@@ -107,31 +83,43 @@ extension Compression {
         }
     }
 
-    private func convert(_ rows: OutputRows, into destination: Destination) {
-        let rounded = (
-            base: destination.tokens, stride: destination.rowStride, type: destination.buffers.tokenType
-        )
-        parallel(.contextual, frames, (self, rows, rounded)) { context, _, frame in
-            let (clip, rows, rounded) = context
-            for row in clip.tables.firstRows[frame]..<clip.tables.firstRows[frame + 1] {
-                Rounding.fromFloat32(
-                    rows.row(row), to: rounded.type, count: clip.channels,
-                    into: rounded.base + row &* rounded.stride &* rounded.type.size)
+    /// Throws for the first number that would become infinite in a type. A mean or a maximum of numbers of a type lies within
+    /// the type.
+    func checkRepresentable(_ rows: OutputRows, in type: ScalarType) throws(FlashVIDError) {
+        guard type != .float32, clip.type != type || configuration.semantics == .published else { return }
+        for row in 0..<rowCount {
+            let values = values(ofRow: row, rows, workers[0])
+            guard !Rounding.fits(values, in: type, count: channels) else { continue }
+            for channel in 0..<channels where !Rounding.fits(values + channel, in: type, count: 1) {
+                throw .notRepresentable(row: row, channel: channel, type: type)
             }
         }
     }
 
-    /// The first number that would become infinite. A mean or a maximum of numbers of a type lies within the type.
-    private func firstNotRepresentable(_ rows: OutputRows, in type: ScalarType) -> FlashVIDError? {
-        guard clip.type != type || configuration.semantics == .published else { return nil }
-        for row in 0..<rowCount {
-            let values = rows.row(row)
-            guard !Rounding.fits(values, in: type, count: channels) else { continue }
-            for channel in 0..<channels where !Rounding.fits(values + channel, in: type, count: 1) {
-                return .notRepresentable(row: row, channel: channel, type: type)
+    /// Writes all rows, `stride` numbers of a type apart.
+    private func deliver(
+        _ rows: OutputRows, to tokens: UnsafeMutableRawPointer, _ type: ScalarType, stride: Int
+    ) {
+        // Sound: frames write disjoint rows.
+        nonisolated(unsafe) let tokens = tokens
+        parallelToTheEnd(.contextual, frames, (self, rows, tokens, type, stride)) { context, worker, frame in
+            let (clip, rows, tokens, type, stride) = context
+            for row in clip.tables.firstRows[frame]..<clip.tables.firstRows[frame + 1] {
+                let target = tokens + row &* stride &* type.size
+                if clip.clip.type == type, rows.kinds[row] == .selected, !rows.holdsSelected {
+                    clip.clip.copyToken(rows.indices[row], bytesTo: target)
+                } else {
+                    Rounding.fromFloat32(
+                        clip.values(ofRow: row, rows, worker), to: type, count: clip.channels, into: target)
+                }
             }
         }
-        return nil
+    }
+
+    /// A row in float32, in place or converted into the worker's room.
+    private func values(ofRow row: Int, _ rows: OutputRows, _ worker: Worker) -> UnsafePointer<Float> {
+        rows.kinds[row] == .contextual || rows.holdsSelected
+            ? UnsafePointer(rows.row(row)) : clip.token(rows.indices[row], convertedInto: worker.rowA)
     }
 
     private func deliver<Integer: FixedWidthInteger & BitwiseCopyable>(

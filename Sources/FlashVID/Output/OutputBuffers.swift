@@ -21,6 +21,8 @@ package struct OutputBuffers: BitwiseCopyable {
     package var parents: UnsafeMutableRawPointer?
     /// [F] room for the segments' lengths, or nil.
     package var segmentLengths: UnsafeMutableRawPointer?
+    /// What else the caller lends to the call.
+    package var besides = LentPieces()
 
     package init() {}
 }
@@ -38,7 +40,7 @@ struct Destination {
     let indices: UnsafeMutableRawPointer
     let rowStride: Int
     /// Every buffer of the call, read or written.
-    let extents: InlineArray<9, Extent>
+    let pieces: LentPieces
 
     /// `rows` is the most that the clip becomes; `firstToken` is added to every source token that is named.
     init(
@@ -54,7 +56,7 @@ struct Destination {
         guard rowStride >= clip.channels else {
             throw .invalidStride(tensor: .tokens, of: "rows", value: rowStride, expected: clip.channels)
         }
-        guard rowStride < BLAS.maximumSide else { throw .sizeOverflow("a stride of \(rowStride) between rows") }
+        guard rowStride <= BLAS.maximumSide else { throw .sizeOverflow("a stride of \(rowStride) between rows") }
         if configuration.semantics == .published {
             guard buffers.assignment == nil else { throw .notGiven("assignment") }
             guard buffers.counts == nil else { throw .notGiven("counts") }
@@ -66,28 +68,21 @@ struct Destination {
         self.buffers = buffers
         self.tokens = tokens
         self.indices = indices
-        // Rows are fewer than 2^31 and so is the stride: no product of them overflows. There are none where a budget is so
-        // small that it underflows.
+        // No more than 2^32 rows, and strides below 2^31, so that this does not overflow; their bytes may. There are no rows
+        // where a budget is so small that it underflows.
         let numbers = rows > 0 ? (rows - 1) * rowStride + clip.channels : 0
         let size = buffers.indexType.size
-        var extents = InlineArray<9, Extent>(repeating: Extent())
-        extents[0] = try Extent(
-            "features", clip.features.base, bytes: clip.features.byteCount, alignment: clip.type.size, isWritten: false)
-        if let attention = clip.lentAttention {
-            extents[1] = try Extent(
-                "attention", attention.base, bytes: attention.byteCount, alignment: attention.type.size,
-                isWritten: false)
-        }
-        extents[2] = try Extent(
-            "tokens", tokens, bytes: numbers * buffers.tokenType.size, alignment: buffers.tokenType.size)
-        extents[3] = try Extent("indices", indices, bytes: rows * size, alignment: size)
-        extents[4] = try Extent("kinds", buffers.kinds, bytes: rows, alignment: 1)
-        extents[5] = try Extent("counts", buffers.counts, bytes: rows * size, alignment: size)
-        extents[6] = try Extent("assignment", buffers.assignment, bytes: sources * size, alignment: size)
-        extents[7] = try Extent("parents", buffers.parents, bytes: sources * size, alignment: size)
-        extents[8] = try Extent(
-            "segment lengths", buffers.segmentLengths, bytes: clip.frames * size, alignment: size)
-        try Extent.checkApart(extents)
-        self.extents = extents
+        pieces = try buffers.besides.adding([
+            clip.features.extent("features"), clip.lentAttention?.extent("attention") ?? Extent(),
+            Extent(
+                "tokens", tokens, bytes: try Extent.bytes(numbers, buffers.tokenType.size, of: "tokens"),
+                alignment: buffers.tokenType.size),
+            Extent("indices", indices, bytes: rows * size, alignment: size),
+            Extent("kinds", buffers.kinds, bytes: rows, alignment: 1),
+            Extent("counts", buffers.counts, bytes: rows * size, alignment: size),
+            Extent("assignment", buffers.assignment, bytes: sources * size, alignment: size),
+            Extent("parents", buffers.parents, bytes: sources * size, alignment: size),
+            Extent("segment lengths", buffers.segmentLengths, bytes: clip.frames * size, alignment: size),
+        ])
     }
 }

@@ -108,7 +108,7 @@ public struct ContextBudget: Sendable, Hashable {
         for (name, value) in [
             ("overhead of a frame", overheadPerFrame), ("number of other positions", otherPositions),
         ] {
-            guard value >= 0 else { throw .outOfRange(of: name, at: 0, value: value, range: 0..<Int.max) }
+            guard value >= 0 else { throw .outOfRange(of: name, at: nil, value: value, range: 0..<Int.max) }
         }
         guard otherPositions < positions else {
             throw .impossiblePlan("\(otherPositions) other positions fill a context of \(positions)")

@@ -303,7 +303,7 @@ extension HostModel {
         guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
         guard textTokens >= 0, overheadPerFrame >= 0, overheadPerVideo >= 0 else {
             throw .outOfRange(
-                of: "number of other positions", at: 0, value: min(textTokens, overheadPerFrame, overheadPerVideo),
+                of: "number of other positions", at: nil, value: min(textTokens, overheadPerFrame, overheadPerVideo),
                 range: 0..<Int.max)
         }
         let others = try total(try total(textTokens, overheadPerVideo), try product(frames, overheadPerFrame))

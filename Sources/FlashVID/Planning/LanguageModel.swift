@@ -57,7 +57,7 @@ public struct LanguageModel: Sendable, Hashable {
     ) throws(FlashVIDError) -> Double {
         try validate()
         for (name, value) in [("number of visual tokens", visualTokens), ("number of text tokens", textTokens)] {
-            guard value >= 0 else { throw .outOfRange(of: name, at: 0, value: value, range: 0..<Int.max) }
+            guard value >= 0 else { throw .outOfRange(of: name, at: nil, value: value, range: 0..<Int.max) }
         }
         let text = Double(textTokens)
         guard let pruning else {
@@ -104,7 +104,7 @@ public struct InnerPruning: Sendable, Hashable {
     public func validate(layers: Int) throws(FlashVIDError) {
         guard layers > 0 else { throw .empty(dimension: "layers", value: layers) }
         guard layer >= 0, layer < layers else {
-            throw .outOfRange(of: "pruning layer", at: 0, value: layer, range: 0..<layers)
+            throw .outOfRange(of: "pruning layer", at: nil, value: layer, range: 0..<layers)
         }
         guard keptRatio > 0, keptRatio <= 1 else {
             throw .invalidConfiguration(field: "kept ratio", value: "\(keptRatio)", expected: "a number in (0, 1]")

@@ -27,8 +27,10 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
     ///
     /// Throws ``FlashVIDError/gridMismatch(_:)`` where they are no square.
     public static func grid(ofTokens tokens: Int) throws(FlashVIDError) -> Int {
-        let side = Int(Double(Swift.max(0, tokens)).squareRoot())
-        guard tokens > 0, side < 1 << 31, side * side == tokens else {
+        // Doubles round numbers beyond 2^53, so that the root may be one too large, and no more.
+        var side = Int(Double(Swift.max(0, tokens)).squareRoot())
+        if side.multipliedReportingOverflow(by: side).overflow || side * side > tokens { side -= 1 }
+        guard tokens > 0, side * side == tokens else {
             throw .gridMismatch("\(tokens) tokens a frame are no square grid")
         }
         return side
@@ -88,8 +90,8 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
         try pooled.withUnsafeMutableBufferPointer { pooled throws(FlashVIDError) in
             // Sound: it holds a number at least, since nothing of the sizes is zero.
             let pass = PoolingPass(
-                view, tensor, pooling: self, frames: frames, grid: grid, channels: channels, target: pooled.baseAddress!
-            )
+                view, tensor, pooling: self, frames: frames, grid: grid, channels: channels,
+                target: pooled.baseAddress!, type: .float32)
             try Guest.run { () throws(FlashVIDError) in try pass.run(on: crew, in: &arena) }
         }
         return pooled
@@ -115,11 +117,22 @@ extension GridPooling {
         return side(ofGrid: grid) * side(ofGrid: grid)
     }
 
+    /// Room of the caller's for pooled numbers of a type, or none.
+    package struct Room {
+        let base: UnsafeMutableRawPointer?
+        let type: ScalarType
+
+        package init(_ base: UnsafeMutableRawPointer?, of type: ScalarType = .float32) {
+            self.base = base
+            self.type = type
+        }
+    }
+
     /// Pools a lent clip, features and attention alike, into the caller's memory, each where there is room for it:
     /// `capacity` tokens. On an error nothing was written.
     package func pool(
-        _ clip: ClipView, features: UnsafeMutablePointer<Float>?, attention: UnsafeMutablePointer<Float>?,
-        capacity: Int, threads: Int?
+        _ clip: ClipView, features: Room, attention: Room, capacity: Int, threads: Int?,
+        besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let (frames, tokens, channels) = (clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels)
         // A clip is what the engine takes as one, and lends all of it.
@@ -127,36 +140,35 @@ extension GridPooling {
         let grid = try Self.grid(ofTokens: tokens)
         try check(frames: frames, grid: grid, channels: channels)
         let side = side(ofGrid: grid)
-        func room(_ name: StaticString, _ target: UnsafeMutablePointer<Float>?, width: Int) throws(FlashVIDError)
-            -> Extent
-        {
-            let bytes = try Extent.bytes(frames, side, side, width, 4, of: name)
-            guard target == nil || capacity >= frames * side * side else {
+        func extent(_ name: StaticString, _ room: Room, width: Int) throws(FlashVIDError) -> Extent {
+            let bytes = try Extent.bytes(frames, side, side, width, room.type.size, of: name)
+            guard room.base == nil || capacity >= frames * side * side else {
                 throw .bufferTooSmall(buffer: "pooled tokens", expected: frames * side * side, found: capacity)
             }
-            return try Extent(name, target, bytes: bytes, alignment: 4)
+            return try Extent(name, room.base, bytes: bytes, alignment: room.type.size)
         }
         func pass(
             _ tensor: FlashVIDError.Tensor, _ base: UnsafeRawPointer?, _ type: ScalarType, width: Int,
-            _ frameStride: Int?, _ tokenStride: Int?, _ target: UnsafeMutablePointer<Float>?
+            _ frameStride: Int?, _ tokenStride: Int?, _ room: Room
         ) throws(FlashVIDError) -> PoolingPass? {
-            guard let target else { return nil }
+            guard let target = room.base else { return nil }
             guard let base else { throw .missingBuffer(tensor.rawValue) }
             let view = try TensorView(
                 tensor, base, type, frames: frames, tokens: tokens, width: width, frameStride: frameStride,
                 tokenStride: tokenStride)
             return PoolingPass(
-                view, tensor, pooling: self, frames: frames, grid: grid, channels: width, target: target)
+                view, tensor, pooling: self, frames: frames, grid: grid, channels: width, target: target,
+                type: room.type)
         }
-        guard features != nil || attention != nil else { throw .missingBuffer("pooled tokens") }
+        guard features.base != nil || attention.base != nil else { throw .missingBuffer("pooled tokens") }
         let featurePass = try pass(
             .features, clip.features, clip.type, width: channels, clip.frameStride, clip.tokenStride, features)
         let attentionPass = try pass(
             .attention, clip.attention, clip.attentionType, width: 1, clip.attentionFrameStride,
             clip.attentionTokenStride, attention)
-        try Extent.checkApart([
+        _ = try others.adding([
             lent.features.extent("features"), lent.lentAttention?.extent("attention") ?? Extent(),
-            room("pooled features", features, width: channels), room("pooled attention", attention, width: 1),
+            extent("pooled features", features, width: channels), extent("pooled attention", attention, width: 1),
         ])
         let crew = try WorkerPool(sharing: frames, threads: threads)
         // The first check takes all the memory that is needed, so that nothing can fail once something is written.

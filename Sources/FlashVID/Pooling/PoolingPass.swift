@@ -5,7 +5,9 @@ struct PoolingPass: @unchecked Sendable {
     /// [F, G·G, C]
     let source: TensorView
     let tensor: FlashVIDError.Tensor
-    let target: UnsafeMutablePointer<Float>
+    let target: UnsafeMutableRawPointer
+    /// Of the pooled numbers.
+    let type: ScalarType
     let pooling: GridPooling
     let grid: Int
     let side: Int
@@ -15,11 +17,12 @@ struct PoolingPass: @unchecked Sendable {
 
     init(
         _ source: TensorView, _ tensor: FlashVIDError.Tensor, pooling: GridPooling, frames: Int, grid: Int,
-        channels: Int, target: UnsafeMutablePointer<Float>
+        channels: Int, target: UnsafeMutableRawPointer, type: ScalarType
     ) {
         self.source = source
         self.tensor = tensor
         self.target = target
+        self.type = type
         self.pooling = pooling
         self.grid = grid
         self.channels = channels
@@ -27,8 +30,10 @@ struct PoolingPass: @unchecked Sendable {
         side = pooling.side(ofGrid: grid)
     }
 
-    /// Whether all numbers that are read are finite, before anything is written.
+    /// Throws unless all numbers that are read are finite, and all that are written will be.
     func check(on crew: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
+        // Means and maxima of numbers of a type lie within the type.
+        let narrows = type != .float32 && type != source.type
         try forEachFrame(on: crew, in: &arena) { pass, frame, rows in
             let used = (pass.place(pass.side - 1).high + 1)
             var poison: Float = 0
@@ -36,7 +41,7 @@ struct PoolingPass: @unchecked Sendable {
                 pass.load(frame, row, columns: used, into: rows)
                 poison += pass.poison(rows, count: used * pass.channels)
             }
-            return poison == 0
+            return poison == 0 && (!narrows || pass.firstNotRepresentable(frame: frame, rows: rows) == nil)
         }
     }
 
@@ -45,20 +50,23 @@ struct PoolingPass: @unchecked Sendable {
         try forEachFrame(on: crew, in: &arena) { pass, frame, rows in pass.pool(frame: frame, rows: rows) }
     }
 
-    /// `body` tells whether what it saw of a frame is finite; `rows` are three of the grid's, in float32.
+    /// `body` tells whether all is well with a frame; `rows` are four of the grid's, in float32.
     private func forEachFrame(
         on crew: WorkerPool, in arena: inout Arena,
         _ body: (PoolingPass, _ frame: Int, _ rows: UnsafeMutablePointer<Float>) -> Bool
     ) throws(FlashVIDError) {
-        let (isFinite, buffers) = try arena.layOut { plan in
-            (plan.take(Bool.self, frames), plan.take(Float.self, 3 * crew.threads, rowLength))
+        let (isWell, buffers) = try arena.layOut { plan in
+            (plan.take(Bool.self, frames), plan.take(Float.self, 4 * crew.threads, rowLength))
         }
         crew.run(frames) { worker, frame in
-            isFinite[frame] = body(self, frame, buffers + worker &* 3 &* rowLength)
+            isWell[frame] = body(self, frame, buffers + worker &* 4 &* rowLength)
         }
-        for frame in 0..<frames where !isFinite[frame] {
+        for frame in 0..<frames where !isWell[frame] {
             if let place = firstNotFinite(frame: frame, buffer: buffers) {
                 throw .notFinite(tensor: tensor, frame: frame, token: place.token, channel: place.channel)
+            }
+            if let place = firstNotRepresentable(frame: frame, rows: buffers) {
+                throw .notRepresentable(row: place.token, channel: place.channel, type: type)
             }
         }
     }
@@ -72,25 +80,54 @@ struct PoolingPass: @unchecked Sendable {
     }
 
     /// Pools a frame; whether all numbers that it read are finite.
-    func pool(frame: Int, rows: UnsafeMutablePointer<Float>) -> Bool {
-        let (upper, lower, both) = (rows, rows + rowLength, rows + 2 * rowLength)
-        // Columns that are read: an odd last one may be dropped.
-        let columns = place(side - 1).high + 1
-        let used = columns * channels
+    private func pool(frame: Int, rows: UnsafeMutablePointer<Float>) -> Bool {
         var poison: Float = 0
         for row in 0..<side {
-            let vertical = place(row)
-            load(frame, vertical.low, columns: columns, into: upper)
-            load(frame, vertical.high, columns: columns, into: lower)
-            poison += combine(upper, lower, vertical.weight, count: used, into: both)
-            for column in 0..<side {
-                let horizontal = place(column)
-                _ = combine(
-                    both + horizontal.low &* channels, both + horizontal.high &* channels, horizontal.weight,
-                    count: channels, into: target + ((frame &* side &+ row) &* side &+ column) &* channels)
+            let first = (frame &* side &+ row) &* side &* channels
+            guard type != .float32 else {
+                poison += pool(frame, row, rows, into: target.assumingMemoryBound(to: Float.self) + first)
+                continue
             }
+            let pooled = rows + 3 &* rowLength
+            poison += pool(frame, row, rows, into: pooled)
+            Rounding.fromFloat32(pooled, to: type, count: side &* channels, into: target + first &* type.size)
         }
         return poison == 0
+    }
+
+    /// Pools a row of the pooled grid. Returns 0 where all numbers that it read are finite and NaN else.
+    private func pool(
+        _ frame: Int, _ row: Int, _ rows: UnsafeMutablePointer<Float>, into pooled: UnsafeMutablePointer<Float>
+    ) -> Float {
+        let (upper, lower, both) = (rows, rows + rowLength, rows + 2 &* rowLength)
+        // Columns that are read: an odd last one may be dropped.
+        let columns = place(side - 1).high + 1
+        let vertical = place(row)
+        load(frame, vertical.low, columns: columns, into: upper)
+        load(frame, vertical.high, columns: columns, into: lower)
+        let poison = combine(upper, lower, vertical.weight, count: columns &* channels, into: both)
+        for column in 0..<side {
+            let horizontal = place(column)
+            _ = combine(
+                both + horizontal.low &* channels, both + horizontal.high &* channels, horizontal.weight,
+                count: channels, into: pooled + column &* channels)
+        }
+        return poison
+    }
+
+    /// The first pooled number of a frame that would be infinite in the type that is wanted.
+    private func firstNotRepresentable(
+        frame: Int, rows: UnsafeMutablePointer<Float>
+    ) -> (token: Int, channel: Int)? {
+        let pooled = rows + 3 &* rowLength
+        for row in 0..<side {
+            _ = pool(frame, row, rows, into: pooled)
+            guard !Rounding.fits(pooled, in: type, count: side &* channels) else { continue }
+            for index in 0..<(side &* channels) where !Rounding.fits(pooled + index, in: type, count: 1) {
+                return ((frame &* side &+ row) &* side &+ index / channels, index % channels)
+            }
+        }
+        return nil
     }
 
     /// The first columns of a row of the grid in float32.

@@ -53,7 +53,8 @@ public enum VisualTokenPruning {
     /// how many were kept. On an error nothing was written.
     package static func keep(
         _ attention: UnsafeRawPointer?, of type: ScalarType, count: Int, stride: Int?, ratio: Double,
-        into kept: UnsafeMutableRawPointer?, as indexType: IndexType, capacity: Int, besides others: Extent = Extent()
+        into kept: UnsafeMutableRawPointer?, as indexType: IndexType, capacity: Int,
+        besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) -> Int {
         let wanted = try keptCount(of: count, ratio: ratio)
         guard let attention else { throw .missingBuffer("attention") }
@@ -65,7 +66,7 @@ public enum VisualTokenPruning {
             .attention, attention, type, frames: 1, tokens: count, width: 1, frameStride: nil, tokenStride: stride)
         let source = try view.extent("attention")
         let target = try Extent("kept tokens", kept, bytes: wanted * indexType.size, alignment: indexType.size)
-        try Extent.checkApart([source, target, others])
+        _ = try others.adding([source, target])
         for token in 0..<count where !view.value(frame: 0, token: token).isFinite {
             throw .notFinite(tensor: .attention, frame: 0, token: token, channel: 0)
         }

@@ -23,6 +23,8 @@ extension Compression {
         let frames = frames(ofChunk: chunk)
         if chunkFrames > 1 { sum.update(repeating: 0, count: channels) }
         for frame in frames {
+            guard !watch.isOver else { return }
+            watch.advance(by: Work.segmentation)
             let mean = chunkFrames == 1 ? sum : worker.doublesA
             computeMean(ofFrame: frame, into: mean, worker)
             tables.isFinite[frame] = (0..<channels).allSatisfy { mean[$0].isFinite }

@@ -37,6 +37,13 @@ struct FrameStore: ~Copyable {
     private var frameBytes: Int { tokensPerFrame * rowBytes }
     private var attentionBytes: Int { tokensPerFrame * MemoryLayout<Float>.size }
 
+    /// Bytes of all frames that it may hold.
+    func largestBytes() throws(FlashVIDError) -> Int {
+        let (bytes, overflow) = limit.multipliedReportingOverflow(by: frameBytes + attentionBytes)
+        guard !overflow else { throw .sizeOverflow("\(limit) frames of a stream") }
+        return bytes
+    }
+
     /// Makes room for one frame more. On an error nothing has changed.
     mutating func reserve() throws(FlashVIDError) {
         guard count == capacity else { return }

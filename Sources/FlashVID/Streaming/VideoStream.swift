@@ -35,6 +35,9 @@ public struct VideoStream: ~Copyable {
 
     /// Source frame with which the next segment begins.
     public private(set) var firstFrame = 0
+    /// Rows of the segments that were handed out: what to add to the next segment's assignment to number rows through the
+    /// video.
+    public private(set) var firstRow = 0
     /// Whether ``finish()`` was called.
     public private(set) var isFinished = false
 
@@ -65,16 +68,12 @@ public struct VideoStream: ~Copyable {
         guard !limit.overflow else { throw .sizeOverflow("a segment of \(most) frames") }
         let shape = ClipShape(frames: limit.partialValue, tokensPerFrame: tokensPerFrame, channels: channels)
         _ = try Clip.byteCount(shape, .float32)
-        guard limit.partialValue * tokensPerFrame < BLAS.maximumSide else {
+        guard limit.partialValue * tokensPerFrame <= BLAS.maximumSide else {
             throw .sizeOverflow("a segment of \(most) frames of \(tokensPerFrame) tokens")
         }
-        guard channels < BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
+        guard channels <= BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
 
-        // The stream cuts; what it hands the compressor is one segment.
-        var single = configuration
-        single.segmentation = false
-        single.maximumSegmentFrames = 0
-        compressor = try Compressor(single, threads: threads)
+        compressor = try Compressor(Self.single(configuration), threads: threads)
         store = FrameStore(type: type, tokensPerFrame: tokensPerFrame, channels: channels, limit: limit.partialValue)
         self.configuration = configuration
         self.type = type
@@ -85,11 +84,61 @@ public struct VideoStream: ~Copyable {
     /// Threads that work on a segment.
     public var threads: Int { compressor.threads }
 
+    /// Ends calls from other threads. Frames that were pushed before stay, and so does a segment that was not handed out.
+    public var canceller: Canceller { compressor.canceller }
+
+    package var watch: Watch { compressor.watch }
+    package var pool: WorkerPool { compressor.pool }
+
+    /// The longest that a call may take: see ``Compressor/timeLimit``.
+    public var timeLimit: Duration? {
+        get { compressor.timeLimit }
+        set { compressor.timeLimit = newValue }
+    }
+
     /// Frames of the segment that waits to be handed out, or 0.
     public var closedFrames: Int { closed }
 
     /// Frames that were pushed and not handed out yet.
     public var pendingFrames: Int { store.count }
+
+    // MARK: Memory
+
+    /// Bytes that it takes at the most: frames that wait, and the workspace of a segment. (While it takes room for more frames,
+    /// those that it has are there twice.)
+    public func workspaceBytes() throws(FlashVIDError) -> Int {
+        try Self.workspaceBytes(
+            tokensPerFrame: tokensPerFrame, channels: channels, of: type, configuration, compressor.pool)
+    }
+
+    package static func workspaceBytes(
+        tokensPerFrame: Int, channels: Int, of type: ScalarType, _ configuration: Configuration, _ pool: WorkerPool
+    ) throws(FlashVIDError) -> Int {
+        let frames = configuration.maximumSegmentFrames
+        let segment = try Compressor.workspaceBytes(
+            for: ClipShape(frames: frames, tokensPerFrame: tokensPerFrame, channels: channels), of: type,
+            single(configuration), pool)
+        let store = FrameStore(type: type, tokensPerFrame: tokensPerFrame, channels: channels, limit: frames + 1)
+        let means = try Arena.measure { plan in layOutMeans(tokensPerFrame, channels, plan: &plan) }
+        let (bytes, overflow) = segment.addingReportingOverflow(try store.largestBytes())
+        guard !overflow, bytes <= Int.max - means else { throw .sizeOverflow("a stream's workspace") }
+        return bytes + means
+    }
+
+    /// The configuration of a segment: the stream cuts, and what it hands the compressor is in one piece.
+    private static func single(_ configuration: Configuration) -> Configuration {
+        var single = configuration
+        single.segmentation = false
+        single.maximumSegmentFrames = 0
+        return single
+    }
+
+    /// Means of the last two frames, and room for some converted tokens.
+    private static func layOutMeans(
+        _ tokensPerFrame: Int, _ channels: Int, plan: inout Arena.Plan
+    ) -> (UnsafeMutablePointer<Double>, UnsafeMutablePointer<Float>) {
+        (plan.take(Double.self, 2, channels), plan.take(Float.self, min(8, tokensPerFrame), channels))
+    }
 
     // MARK: Frames
 
@@ -116,15 +165,19 @@ public struct VideoStream: ~Copyable {
     }
 
     /// Takes frames of a lent clip from `first` on, up to and with the one that closes a segment. Returns how many. On an
-    /// error in a frame those before it were taken if `taken` says so.
-    package mutating func push(_ view: ClipView, from first: Int, taken: inout Int) throws(FlashVIDError) {
+    /// error in a frame those before it were taken if `taken` says so. `others` is what else the caller lends.
+    package mutating func push(
+        _ view: ClipView, from first: Int, taken: inout Int, besides others: LentPieces = LentPieces()
+    ) throws(FlashVIDError) {
         taken = 0
         try expectFrames()
         let clip = try Clip(layout: view)
+        _ = try others.adding([clip.features.extent("features"), clip.lentAttention?.extent("attention") ?? Extent()])
         guard first >= 0, first < clip.frames else {
             throw .frameOutOfRange(frame: first, frames: clip.frames)
         }
         while first + taken < clip.frames {
+            try watch.check()
             let isClosed = try push(clip, frame: first + taken)
             taken += 1
             if isClosed { return }
@@ -156,12 +209,9 @@ public struct VideoStream: ~Copyable {
                 expected: givesAttention ? "none, as before" : "attention, as before")
         }
         try clip.checkAttention(ofFrame: frame)
-        let rows = min(8, tokensPerFrame)
-        let channels = channels
+        let (tokensPerFrame, channels) = (tokensPerFrame, channels)
         // Laid out alike for every frame, so that the last mean is still there.
-        let (means, buffer) = try arena.layOut { plan in
-            (plan.take(Double.self, 2, channels), plan.take(Float.self, rows, channels))
-        }
+        let (means, buffer) = try arena.layOut { plan in Self.layOutMeans(tokensPerFrame, channels, plan: &plan) }
         let (last, mean) = (means + lastMean * channels, means + (1 - lastMean) * channels)
         clip.measure(frame: frame, into: mean, buffer: buffer)
         if (0..<channels).contains(where: { !mean[$0].isFinite }),
@@ -192,7 +242,7 @@ public struct VideoStream: ~Copyable {
     /// Drops what was pushed and begins another video.
     public mutating func reset() {
         store.removeFirst(store.count)
-        (closed, firstFrame, isFinished, hasAttention) = (0, 0, false, nil)
+        (closed, firstFrame, firstRow, isFinished, hasAttention) = (0, 0, 0, false, nil)
     }
 
     // MARK: Segments
@@ -209,7 +259,7 @@ public struct VideoStream: ~Copyable {
         guard closed > 0 else { return false }
         let view = store.view(frames: closed, hasAttention: hasAttention == true)
         try compressor.compress(view, firstFrame: firstFrame, into: &segment)
-        removeClosed()
+        removeClosed(rows: segment.count)
         return true
     }
 
@@ -223,13 +273,15 @@ public struct VideoStream: ~Copyable {
         guard !first.overflow else { throw .sizeOverflow("a stream of \(firstFrame) frames") }
         let outcome = try compressor.compress(
             view, into: buffers, firstToken: first.partialValue, statistics: &statistics)
-        removeClosed()
+        removeClosed(rows: outcome.rows)
         return outcome
     }
 
-    private mutating func removeClosed() {
+    private mutating func removeClosed(rows: Int) {
         store.removeFirst(closed)
         firstFrame += closed
+        // Fewer than the tokens, whose number is checked.
+        firstRow &+= rows
         closed = isFinished ? store.count : 0
     }
 }

@@ -16,21 +16,27 @@ struct Arena: ~Copyable {
 
     deinit { free(base) }
 
-    /// Memory laid out by `lay`, which is called twice: once to measure and once to hand out.
-    mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
+    /// Bytes that `lay` lays out.
+    static func measure<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Int {
         var measure = Plan(base: nil)
         _ = lay(&measure)
         guard !measure.overflows else { throw .sizeOverflow("the workspace of this clip") }
-        if measure.offset > capacity {
+        return measure.offset
+    }
+
+    /// Memory laid out by `lay`, which is called twice: once to measure and once to hand out.
+    mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
+        let bytes = try Self.measure(lay)
+        if bytes > capacity {
             free(base)
             base = nil
             capacity = 0
             var block: UnsafeMutableRawPointer?
-            guard posix_memalign(&block, Plan.alignment, measure.offset) == 0, let block else {
-                throw .outOfMemory(bytes: measure.offset)
+            guard posix_memalign(&block, Plan.alignment, bytes) == 0, let block else {
+                throw .outOfMemory(bytes: bytes)
             }
             base = block
-            capacity = measure.offset
+            capacity = bytes
         }
         var handOut = Plan(base: base)
         return lay(&handOut)

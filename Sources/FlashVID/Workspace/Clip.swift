@@ -64,6 +64,12 @@ struct Clip: @unchecked Sendable {
         part(of: token, from: 0, count: channels, convertedInto: buffer)
     }
 
+    /// Copies a token as it is.
+    @inline(__always)
+    func copyToken(_ token: Int, bytesTo target: UnsafeMutableRawPointer) {
+        target.copyMemory(from: address(token), byteCount: channels &* type.size)
+    }
+
     /// Copies a token in float32.
     @inline(__always)
     func copyToken(_ token: Int, into target: UnsafeMutablePointer<Float>) {
@@ -101,8 +107,8 @@ extension Clip {
         _ = try Self.byteCount(view.shape, view.type)
         // Token indices are kept in 32 bits, and BLAS counts in them.
         let rows = frames * tokens
-        guard rows < BLAS.maximumSide else { throw .sizeOverflow("a clip of \(rows) tokens") }
-        guard channels < BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
+        guard rows <= BLAS.maximumSide else { throw .sizeOverflow("a clip of \(rows) tokens") }
+        guard channels <= BLAS.maximumSide else { throw .sizeOverflow("a token of \(channels) channels") }
         guard let base = view.features else {
             throw .elementCount(tensor: .features, expected: rows * channels, found: 0)
         }

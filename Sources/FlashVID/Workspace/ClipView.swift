@@ -61,7 +61,7 @@ struct TensorView {
             !address.overflow
         else { throw overflow() }
         // BLAS is told the distance of rows in its own integers.
-        guard width == 1 || tokenStride < BLAS.maximumSide else {
+        guard width == 1 || tokenStride <= BLAS.maximumSide else {
             throw .sizeOverflow("a stride of \(tokenStride) between tokens")
         }
         self.base = base
@@ -73,7 +73,7 @@ struct TensorView {
 
     /// The memory that it is read from.
     func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
-        try Extent(name, base, bytes: byteCount, alignment: type.size, isWritten: false)
+        try Extent(name, base, bytes: byteCount, alignment: type.size, for: .reading)
     }
 
     @inline(__always)

@@ -22,8 +22,8 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
     /// Error bound of a float32 cosine.
     let tolerance: Double
 
-    private let progressReference: Unmanaged<Progress>?
-    var progress: Progress? { progressReference?._withUnsafeGuaranteedRef { $0 } }
+    private let watchReference: Unmanaged<Watch>
+    var watch: Watch { watchReference._withUnsafeGuaranteedRef { $0 } }
     let tables: Tables
     let workers: UnsafeMutablePointer<Worker>
 
@@ -88,6 +88,8 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
         let nextMembers: UnsafeMutablePointer<Int32>
         /// [F·N] by row: its squared norm.
         let rowSquares: UnsafeMutablePointer<Float>
+        /// [F] by segment: tokens that the round moved to another row.
+        let movedTokens: UnsafeMutablePointer<Int32>
     }
 
     /// What is known of a token.
@@ -105,7 +107,7 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
 
     init(
         _ clip: Clip, _ configuration: Configuration, _ budget: Budget, _ pool: WorkerPool,
-        _ progress: Progress?, plan: inout Arena.Plan
+        _ watch: Watch, plan: inout Arena.Plan
     ) {
         var clip = clip
         clip.gatherAttention(plan: &plan)
@@ -113,7 +115,7 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
         self.configuration = configuration
         self.budget = budget
         poolReference = .passUnretained(pool)
-        progressReference = progress.map { .passUnretained($0) }
+        watchReference = .passUnretained(watch)
         tolerance = Self.cosineTolerance(channels: clip.channels)
         let frames = clip.frames
         let tokens = frames * clip.tokensPerFrame
@@ -148,10 +150,11 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
             nextRows: plan.take(Int32.self, refined),
             firstMembers: plan.take(Int32.self, refined),
             nextMembers: plan.take(Int32.self, refined),
-            rowSquares: plan.take(Float.self, refined))
+            rowSquares: plan.take(Float.self, refined),
+            movedTokens: plan.take(Int32.self, configuration.refines ? frames : 0))
         workers = plan.take(Worker.self, pool.threads)
         for index in 0..<pool.threads {
-            let worker = Worker(index: index, clip, configuration, budget, plan: &plan)
+            let worker = Worker(clip, configuration, budget, plan: &plan)
             if plan.handsOut { workers[index] = worker }
         }
     }
@@ -195,16 +198,30 @@ struct Compression: @unchecked Sendable, BitwiseCopyable {
 extension Compression {
     /// Runs `body` for every task on the pool and charges its time to a stage. What it works on comes as `context`: a
     /// body without captures is handed to the threads without an allocation.
+    ///
+    /// Throws ``FlashVIDError/cancelled(by:)``; some tasks were then left out.
     func parallel<Context: BitwiseCopyable>(
+        _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
+        _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
+    ) throws(FlashVIDError) {
+        withUnsafePointer(to: Body(call: body)) { body in
+            let loop = Loop(compression: self, stage: stage, context: context, body: body)
+            pool.run(tasks, with: loop) { loop, index, task in
+                guard !loop.compression.watch.isOver else { return }
+                loop.run(task, index)
+            }
+        }
+        try watch.check()
+    }
+
+    /// The same for what is not to be ended early, since the caller's memory is being written.
+    func parallelToTheEnd<Context: BitwiseCopyable>(
         _ stage: CompressedVideo.Stage, _ tasks: Int, _ context: Context,
         _ body: @escaping (_ context: Context, _ worker: Worker, _ task: Int) -> Void
     ) {
         withUnsafePointer(to: Body(call: body)) { body in
             let loop = Loop(compression: self, stage: stage, context: context, body: body)
-            pool.run(tasks, with: loop) { loop, index, task in
-                let worker = loop.compression.workers[index]
-                loop.compression.charge(loop.stage, worker) { loop.body.pointee.call(loop.context, worker, task) }
-            }
+            pool.run(tasks, with: loop) { loop, index, task in loop.run(task, index) }
         }
     }
 
@@ -213,6 +230,11 @@ extension Compression {
         let stage: CompressedVideo.Stage
         let context: Context
         let body: UnsafePointer<Body<Context>>
+
+        func run(_ task: Int, _ index: Int) {
+            let worker = compression.workers[index]
+            compression.charge(stage, worker) { body.pointee.call(context, worker, task) }
+        }
     }
 
     /// A pointer to a function alone would wrap it, on the heap.

@@ -63,7 +63,7 @@ package struct IndexList {
         _ name: StaticString, _ base: UnsafeRawPointer, count: Int, as type: IndexType
     ) throws(FlashVIDError) {
         extent = try Extent(
-            name, base, bytes: try Extent.bytes(count, type.size, of: name), alignment: type.size, isWritten: false)
+            name, base, bytes: try Extent.bytes(count, type.size, of: name), alignment: type.size, for: .reading)
         self.base = base
         self.type = type
         self.count = count
@@ -86,20 +86,32 @@ package struct IndexList {
 }
 
 /// A piece of the caller's memory; none where the caller gave none.
-package struct Extent {
-    var name: StaticString = ""
+package struct Extent: BitwiseCopyable {
+    /// What a call does with it.
+    package enum Use: Sendable, BitwiseCopyable {
+        case reading
+        case writing
+        /// A struct, of which the call takes a copy before it does anything else.
+        case parameters
+        /// A single number that the call gives as the last thing it does.
+        case result
+    }
+
+    package private(set) var name: StaticString = ""
     var start: UInt = 0
     var end: UInt = 0
-    var isWritten = false
+    var use = Use.reading
+
+    var isWritten: Bool { use == .writing || use == .result }
 
     package init() {}
 
     package init(
-        _ name: StaticString, _ base: UnsafeRawPointer?, bytes: Int, alignment: Int, isWritten: Bool = true
+        _ name: StaticString, _ base: UnsafeRawPointer?, bytes: Int, alignment: Int, for use: Use = .writing
     ) throws(FlashVIDError) {
         guard let base else { return }
         self.name = name
-        self.isWritten = isWritten
+        self.use = use
         start = UInt(bitPattern: base)
         guard start % UInt(alignment) == 0 else { throw .misaligned(buffer: "\(name)", alignment: alignment) }
         let end = start.addingReportingOverflow(UInt(bytes))
@@ -107,9 +119,11 @@ package struct Extent {
         self.end = end.partialValue
     }
 
-    /// Whether they share a byte of which one is written. What is empty shares none, wherever it lies.
+    /// Whether they share a byte of which one is written. What is empty shares none, wherever it lies; and a result may go
+    /// into the struct that it came of.
     func meets(_ other: Extent) -> Bool {
-        (isWritten || other.isWritten) && max(start, other.start) < min(end, other.end)
+        guard isWritten || other.isWritten, max(start, other.start) < min(end, other.end) else { return false }
+        return !(use == .result && other.use == .parameters || use == .parameters && other.use == .result)
     }
 
     /// The product of sizes, each at least 0, in bytes.
@@ -127,15 +141,35 @@ package struct Extent {
         }
         return bytes
     }
+}
 
-    /// Throws ``FlashVIDError/overlap(_:_:)`` for the first two that share memory of which one is written.
-    package static func checkApart<let count: Int>(
-        _ extents: InlineArray<count, Extent>
-    ) throws(FlashVIDError) {
-        for later in extents.indices {
-            for earlier in 0..<later where extents[earlier].meets(extents[later]) {
-                throw .overlap("\(extents[earlier].name)", "\(extents[later].name)")
-            }
+/// The pieces of the caller's memory that a call has to do with, no two of which meet.
+package struct LentPieces: BitwiseCopyable {
+    /// More than any call has.
+    package static let most = 16
+
+    private var pieces = InlineArray<16, Extent>(repeating: Extent())
+    package private(set) var count = 0
+
+    package init() {}
+
+    package subscript(index: Int) -> Extent { pieces[index] }
+
+    /// Throws ``FlashVIDError/overlap(_:_:)`` where the new one meets one of the others.
+    package mutating func add(_ piece: Extent) throws(FlashVIDError) {
+        guard piece.start < piece.end else { return }
+        for index in 0..<count where pieces[index].meets(piece) {
+            throw .overlap("\(pieces[index].name)", "\(piece.name)")
         }
+        precondition(count < Self.most)
+        pieces[count] = piece
+        count += 1
+    }
+
+    /// These and some others.
+    package func adding<let number: Int>(_ others: InlineArray<number, Extent>) throws(FlashVIDError) -> LentPieces {
+        var all = self
+        for index in others.indices { try all.add(others[index]) }
+        return all
     }
 }

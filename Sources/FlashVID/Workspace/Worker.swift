@@ -2,8 +2,6 @@
 struct Worker {
     // Sound although full of pointers: a worker is used by one thread at a time, and its memory is its own.
 
-    /// Whether it is the thread that called the compressor.
-    let isCallingThread: Bool
     /// [N, D] two frames converted to float32, since a frame meets the one before; empty for float32 clips.
     let frames: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>)
     /// [N, D] rows gathered from a frame, or made.
@@ -65,9 +63,8 @@ struct Worker {
     let closeCalls: UnsafeMutablePointer<Int>
 
     init(
-        index: Int, _ clip: Clip, _ configuration: Configuration, _ budget: Budget, plan: inout Arena.Plan
+        _ clip: Clip, _ configuration: Configuration, _ budget: Budget, plan: inout Arena.Plan
     ) {
-        isCallingThread = index == 0
         let tokens = clip.tokensPerFrame
         let channels = clip.channels
         let carries = configuration.carry && budget.selects

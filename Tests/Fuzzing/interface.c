@@ -188,8 +188,12 @@ static int64_t no_size(input *source) {
 static flashvid_scorer *scorers[2];
 static char message[40];
 
+/* Whether something ends calls early. */
+static int ends_calls = 0;
+
 static void known(flashvid_status status) {
-    REQUIRE(status >= FLASHVID_OK && status <= FLASHVID_IMPOSSIBLE && status != FLASHVID_BUSY);
+    REQUIRE(status >= FLASHVID_OK && status <= FLASHVID_CANCELLED && status != FLASHVID_BUSY && status != FLASHVID_FORKED);
+    REQUIRE(status != FLASHVID_CANCELLED || ends_calls);
 }
 
 /* What holds after a call: a status, and nothing written where it is not FLASHVID_OK. */
@@ -354,6 +358,101 @@ static void compress(input *source) {
     succeeded(flashvid_compressor_compress(compressor, &clip, &output));
     flashvid_compressor_error(compressor, message, (size_t)below(source, 40));
     REQUIRE(flashvid_compressor_destroy(compressor) == FLASHVID_OK);
+}
+
+/* A callback that lets some reports pass, and then ends the call by its answer or by a cancel. */
+typedef struct {
+    flashvid_compressor *compressor;
+    flashvid_scorer *scorer;
+    int64_t reports, last;
+    double share;
+    int by_cancel;
+} reporter;
+
+static int32_t report(double share, void *context) {
+    reporter *const own = (reporter *)context;
+    REQUIRE(own->reports == 0 ? share == 0 : share > own->share && share <= 1);
+    own->share = share;
+    own->reports += 1;
+    if (own->reports <= own->last) return 0;
+    if (!own->by_cancel) return 1;
+    REQUIRE((own->compressor ? flashvid_compressor_cancel(own->compressor) : flashvid_scorer_cancel(own->scorer)) == FLASHVID_OK);
+    return 0;
+}
+
+/* Ends a call somewhere: nothing is written, and the next one is whole. And what a handle says of itself. */
+static void control(input *source) {
+    static const double limits[] = {0, 1e-9, 1e-4, 1e9, INFINITY, -1, NAN, -0.0};
+    flashvid_configuration configuration, copy;
+    flashvid_compressor *compressor = NULL;
+    flashvid_clip clip;
+    flashvid_output output;
+    reporter own;
+    int64_t rows, count = -7, bytes = -7;
+    double limit;
+    flashvid_status status;
+    memset(&own, 0, sizeof own);
+    own.last = below(source, 120);
+    own.by_cancel = (int)below(source, 2);
+    limit = limits[below(source, 8)];
+    configure(source, &configuration);
+    if (configuration.refinement_rounds > 0) configuration.refinement_rounds = (int64_t)take(source, 2) % 1100;
+    lend(source, &clip);
+    rows = -1;
+    if (flashvid_output_token_count(&configuration, clip.frames, clip.tokens_per_frame, &rows, message, sizeof message) !=
+        FLASHVID_OK)
+        return;
+    receive(source, &output, &configuration, &clip, rows);
+    if (flashvid_compressor_create(&configuration, 1 + (int32_t)below(source, 3), &compressor, message, sizeof message) !=
+        FLASHVID_OK)
+        return;
+    own.compressor = compressor;
+    memset(&copy, 0xA5, sizeof copy);
+    REQUIRE(flashvid_compressor_configuration(compressor, &copy, sizeof copy) == FLASHVID_OK);
+    REQUIRE(memcmp(&copy, &configuration, sizeof copy) == 0);
+    REQUIRE(flashvid_compressor_output_token_count(compressor, clip.frames, clip.tokens_per_frame, &count, NULL, 0) ==
+                FLASHVID_OK &&
+            count == rows);
+    REQUIRE(flashvid_compressor_workspace_bytes(compressor, clip.frames, clip.tokens_per_frame, clip.channels, clip.type, &bytes,
+                                                NULL, 0) == FLASHVID_OK &&
+            bytes > 0);
+    known(flashvid_compressor_workspace_bytes(compressor, odd_integer(source, 3), odd_integer(source, 5), odd_integer(source, 7),
+                                              below(source, 8) ? clip.type : no_enum(source), &bytes, message, 9));
+    REQUIRE(flashvid_compressor_cancel(compressor) == FLASHVID_OK);
+    status = flashvid_compressor_set_time_limit(compressor, limit);
+    REQUIRE(status == (limit >= 0 ? FLASHVID_OK : FLASHVID_INVALID_ARGUMENT));
+    REQUIRE(flashvid_compressor_set_progress(compressor, below(source, 8) ? report : NULL, &own) == FLASHVID_OK);
+    ends_calls = 1;
+    if (below(source, 4)) {
+        status = flashvid_compressor_compress(compressor, &clip, &output);
+    } else {
+        const flashvid_clip *const clips[] = {&clip};
+        flashvid_output *const outputs[] = {&output};
+        flashvid_status told = -9;
+        status = flashvid_compressor_compress_batch(compressor, clips, outputs, 1, &told);
+        REQUIRE(told == status);
+    }
+    if (succeeded(status))
+        check(&output, &configuration, clip.frames, clip.tokens_per_frame);
+    else
+        REQUIRE(output.row_count == -7 && output.segment_count == -7 && output.first_frame == -7 && output.first_row == 0);
+    ends_calls = 0;
+    REQUIRE(flashvid_compressor_set_progress(compressor, NULL, NULL) == FLASHVID_OK);
+    REQUIRE(flashvid_compressor_set_time_limit(compressor, 0) == FLASHVID_OK);
+    REQUIRE(flashvid_compressor_cancel(compressor) == FLASHVID_OK);
+    refill();
+    status = flashvid_compressor_compress(compressor, &clip, &output);
+    if (succeeded(status)) check(&output, &configuration, clip.frames, clip.tokens_per_frame);
+    /* A text that would go into a struct, or a result that would. */
+    copy = configuration;
+    count = -7;
+    known(flashvid_output_token_count(&copy, clip.frames, clip.tokens_per_frame, &count, (char *)&copy + below(source, 100),
+                                      1 + (size_t)below(source, 9)));
+    REQUIRE(memcmp(&copy, &configuration, sizeof copy) == 0 && count == -7);
+    REQUIRE(flashvid_output_token_count(&copy, clip.frames, clip.tokens_per_frame, &copy.minimum_segments, message, 9) ==
+                FLASHVID_OK &&
+            copy.minimum_segments == rows);
+    REQUIRE((below(source, 2) ? flashvid_compressor_close : flashvid_compressor_destroy)(compressor) == FLASHVID_OK);
 }
 
 /* The same clip some times over, and one that is spoilt: results do not depend on their neighbours. */
@@ -728,6 +827,55 @@ static void pool(input *source) {
     for (index = 0; attention && index < clip.frames * pooled; index += 1) REQUIRE(isfinite(attention[index]));
 }
 
+/* The same to any type; what is given for float32 is what the plain function gives. */
+static void pool_typed(input *source) {
+    flashvid_clip clip;
+    const int64_t side = 1 + below(source, 5);
+    const flashvid_pooling pooling = (flashvid_pooling)below(source, 3);
+    flashvid_scalar feature_type = (flashvid_scalar)below(source, 3), attention_type = (flashvid_scalar)below(source, 3);
+    int64_t pooled = -7, capacity, numbers, index;
+    void *features, *attention;
+    int spoilt;
+    flashvid_status status;
+    memset(&clip, 0, sizeof clip);
+    clip.struct_size = sizeof clip;
+    clip.type = (flashvid_scalar)below(source, 3);
+    clip.frames = 1 + below(source, 4);
+    clip.tokens_per_frame = side * side;
+    clip.channels = 1 + below(source, 11);
+    numbers = clip.frames * side * side * clip.channels;
+    clip.features = tensor(source, numbers, clip.type, 0);
+    clip.attention = tensor(source, clip.frames * side * side, FLASHVID_FLOAT32, 1);
+    if (flashvid_pooled_tokens(pooling, side * side, &pooled, message, sizeof message) != FLASHVID_OK) return;
+    capacity = clip.frames * pooled;
+    features = room(capacity * clip.channels * size_of(feature_type));
+    attention = room(capacity * size_of(attention_type));
+    spoilt = spoils(source) % 8;
+    switch (spoilt) {
+    case 1: capacity = less(source, capacity); spoilt = 0; break;
+    case 2: feature_type = no_enum(source); break;
+    case 3: attention_type = no_enum(source); break;
+    case 4: features = (char *)features + 1; break;
+    case 5: attention = (void *)(uintptr_t)clip.features; break;
+    case 6: features = &clip; break;
+    case 7: features = attention = NULL; break;
+    default: break;
+    }
+    status = flashvid_pool_typed(&clip, pooling, features, feature_type, attention, attention_type, capacity,
+                                 (int32_t)below(source, 3), message, sizeof message);
+    if (!succeeded(status)) return;
+    REQUIRE(spoilt == 0);
+    for (index = 0; index < capacity * clip.channels; index += 1)
+        REQUIRE(feature_type == FLASHVID_FLOAT32   ? isfinite(((float *)features)[index])
+                : feature_type == FLASHVID_FLOAT16 ? (((uint16_t *)features)[index] & 0x7C00) != 0x7C00
+                                                   : (((uint16_t *)features)[index] & 0x7F80) != 0x7F80);
+    if (feature_type == FLASHVID_FLOAT32) {
+        const float *const plain = (const float *)room(capacity * clip.channels * 4);
+        REQUIRE(flashvid_pool(&clip, pooling, (float *)(uintptr_t)plain, NULL, capacity, 1, NULL, 0) == FLASHVID_OK);
+        REQUIRE(memcmp(plain, features, (size_t)(capacity * clip.channels * 4)) == 0);
+    }
+}
+
 static void patches(input *source) {
     flashvid_patch_grid grid;
     const flashvid_index type = (flashvid_index)below(source, 2);
@@ -873,6 +1021,137 @@ static void gather(input *source) {
             REQUIRE(memcmp(gathered + (plane * written + place) * size, values + (plane * read + row) * size, (size_t)size) == 0);
         }
     }
+}
+
+/* Strides of planes and rows, in either order, with gaps that stay as they are; now and then wild ones. */
+static void strided(input *source) {
+    const flashvid_index type = (flashvid_index)below(source, 2);
+    const int64_t planes = 1 + below(source, 4), length = 1 + below(source, 9), count = below(source, 9), size = 1 + below(source, 9);
+    const int rows_first = (int)below(source, 2), target_rows_first = (int)below(source, 2);
+    const int64_t row_gap = below(source, 3), plane_gap = below(source, 3);
+    int64_t row = rows_first ? planes * (size + plane_gap) + row_gap : size + row_gap;
+    int64_t plane = rows_first ? size + plane_gap : length * (size + row_gap) + plane_gap;
+    int64_t target_row = target_rows_first ? planes * (size + row_gap) + plane_gap : size + plane_gap;
+    int64_t target_plane = target_rows_first ? size + row_gap : count * (size + plane_gap) + row_gap;
+    const int64_t read = (planes - 1) * plane + (length - 1) * row + size;
+    const int64_t written = count > 0 ? (planes - 1) * target_plane + (count - 1) * target_row + size : 0;
+    unsigned char *const values = (unsigned char *)give(read), *gathered;
+    const void *const indices = list(source, type, count, length, 0);
+    int64_t place, at, given_planes = planes;
+    size_t room_bytes = (size_t)written, given_size = (size_t)size;
+    flashvid_index given_type = type;
+    int spoilt;
+    for (at = 0; at < read; at += 1) values[at] = (unsigned char)take(source, 1);
+    gathered = (unsigned char *)room(written);
+    spoilt = spoils(source) % 9;
+    switch (spoilt) {
+    case 1: if (written > 0) room_bytes = (size_t)below(source, written); else spoilt = 0; break;
+    case 2: given_planes = no_size(source); if (count == 0) spoilt = 0; break;
+    case 3: given_size = below(source, 2) ? 0 : (size_t)-1 - (size_t)below(source, 200); break;
+    case 4: given_type = no_enum(source); break;
+    case 5: row = below(source, 2) ? -1 - below(source, 200) : INT64_MAX; if (length == 1) spoilt = 0; break;
+    case 6: plane = below(source, 2) ? -1 - below(source, 200) : INT64_MAX; if (planes == 1) spoilt = 0; break;
+    case 7: target_row = -1 - below(source, 200); if (count <= 1) spoilt = 0; break;
+    case 8: if (written > 0) gathered = values; else spoilt = 0; break;
+    default: break;
+    }
+    if (spoilt == 2 && given_planes > 0) given_planes = INT64_MAX;
+    if (!succeeded(flashvid_gather_strided(values, given_planes, length, given_size, plane, row, indices, given_type, count, gathered,
+                                           room_bytes, target_plane, target_row, message, sizeof message)))
+        return;
+    REQUIRE(spoilt == 0);
+    if (given_planes != planes) return;
+    /* Every byte: of a row, or as it was. */
+    for (at = 0; at < written; at += 1) {
+        int64_t which, found = -1;
+        for (which = 0; which < planes && found < 0; which += 1) {
+            for (place = 0; place < count && found < 0; place += 1) {
+                const int64_t offset = at - which * (planes > 1 ? target_plane : 0) - place * (count > 1 ? target_row : 0);
+                if (offset >= 0 && offset < size)
+                    found = values[which * (planes > 1 ? plane : 0) + integer(indices, type, place) * (length > 1 ? row : 0) + offset];
+            }
+        }
+        REQUIRE(gathered[at] == (found < 0 ? 0xA5 : found));
+    }
+}
+
+/* Names of structs, of fields, and of nothing. */
+static void layouts(input *source) {
+    static const char *const names[] = {"flashvid_configuration", "flashvid_clip", "flashvid_output", "flashvid_statistics",
+                                        "flashvid_encoder_attention", "flashvid_decoder_attention", "flashvid_patch_grid",
+                                        "flashvid_prompt", "flashvid_kept_prompt", "flashvid_context_budget",
+                                        "flashvid_host_model", "flashvid_plan_row", "struct_size", ""};
+    const char *name = names[below(source, 14)], *field = NULL;
+    char wild[16];
+    size_t offset = 7, size = 7, index;
+    int64_t number = odd_integer(source, below(source, 30) - 2);
+    flashvid_status status;
+    if (below(source, 4) == 0) {
+        for (index = 0; index < sizeof wild - 1; index += 1) wild[index] = (char)take(source, 1);
+        wild[sizeof wild - 1] = 0;
+        name = wild;
+    }
+    status = flashvid_struct_field(name, number, &field, &offset, &size);
+    known(status);
+    if (status != FLASHVID_OK) {
+        REQUIRE(field == NULL && offset == 7 && size == 7);
+        return;
+    }
+    REQUIRE(number >= -1 && size > 0 && field[0] != 0 && (number > 0 || offset == 0));
+    REQUIRE(number >= 0 || strcmp(field, name) == 0);
+    REQUIRE(number != 0 || strcmp(field, "struct_size") == 0);
+}
+
+/* Bytes of workspace of a scorer, of sizes of any kind, and scores that are ended somewhere. */
+static void scorer_control(input *source) {
+    flashvid_encoder_attention given;
+    flashvid_decoder_attention last;
+    flashvid_scorer *const scorer = scorers[below(source, 2)];
+    reporter own;
+    int64_t bytes = -7, numbers;
+    float *scores;
+    flashvid_status status;
+    memset(&given, 0, sizeof given);
+    given.struct_size = sizeof given;
+    given.query_type = (flashvid_scalar)below(source, 3);
+    given.key_type = (flashvid_scalar)below(source, 3);
+    given.frames = odd_integer(source, 2);
+    given.heads = odd_integer(source, 3);
+    given.tokens = odd_integer(source, 20);
+    given.width = odd_integer(source, 5);
+    given.key_token_stride = odd_integer(source, 0);
+    memset(&last, 0, sizeof last);
+    last.struct_size = sizeof last;
+    last.heads = odd_integer(source, 4);
+    last.key_heads = odd_integer(source, 2);
+    last.key_count = odd_integer(source, 9);
+    last.width = odd_integer(source, 3);
+    status = flashvid_scorer_workspace_bytes(scorer, below(source, 4) ? &given : NULL, below(source, 2) ? &last : NULL, &bytes,
+                                             message, sizeof message);
+    known(status);
+    REQUIRE(status == FLASHVID_OK ? bytes > 0 : bytes == -7);
+    given.frames = 1 + below(source, 3);
+    given.heads = 1 + below(source, 3);
+    given.tokens = 1 + below(source, 9);
+    given.width = 1 + below(source, 5);
+    given.key_token_stride = 0;
+    numbers = given.frames * given.heads * given.tokens * given.width;
+    given.queries = tensor(source, numbers, given.query_type, 0);
+    given.keys = tensor(source, numbers, given.key_type, 0);
+    scores = (float *)room(given.frames * given.tokens * 4);
+    memset(&own, 0, sizeof own);
+    own.last = below(source, 12);
+    own.by_cancel = (int)below(source, 2);
+    own.scorer = scorer;
+    REQUIRE(flashvid_scorer_set_time_limit(scorer, below(source, 8) ? 0 : 1e-9) == FLASHVID_OK);
+    REQUIRE(flashvid_scorer_set_progress(scorer, report, &own) == FLASHVID_OK);
+    ends_calls = 1;
+    succeeded(flashvid_scorer_scores(scorer, &given, scores, given.frames * given.tokens));
+    ends_calls = 0;
+    REQUIRE(flashvid_scorer_set_progress(scorer, NULL, NULL) == FLASHVID_OK);
+    REQUIRE(flashvid_scorer_set_time_limit(scorer, 0) == FLASHVID_OK);
+    refill();
+    succeeded(flashvid_scorer_scores(scorer, &given, scores, given.frames * given.tokens));
 }
 
 static void embeddings(input *source) {
@@ -1157,8 +1436,11 @@ static void plans(input *source) {
 /* ---------------------------------------------------------------------------------------------------------------------- */
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
-    static void (*const calls[])(input *) = {batch,  stream, prune,      encoder_scores, decoder_scores, pool,      patches,
-                                             groups, gather, embeddings, prompt,         loose_rows,     video_rows, plans};
+    /* New ones go to the front, so that inputs that are kept mean what they did. */
+    static void (*const calls[])(input *) = {
+        scorer_control, layouts,        strided, pool_typed, control, batch,  stream,     prune,  encoder_scores,
+        decoder_scores, pool,           patches, groups,     gather,  embeddings, prompt, loose_rows, video_rows,
+        plans};
     const size_t count = sizeof calls / sizeof *calls;
     input source = {bytes, size};
     if (scorers[0] == NULL) {

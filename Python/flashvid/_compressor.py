@@ -1,0 +1,286 @@
+"""Clips in, compressed clips out."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Sequence, TypeVar, overload
+
+from numpy.typing import NDArray
+
+from ._configuration import Configuration, ConfigurationFields, configured
+from ._errors import Error, Status, call
+from ._handles import Handle
+from ._library import flashvid_clip, flashvid_output, flashvid_statistics, function
+from ._tensors import Framework, Operand, SCALARS, framework_of, read, type_name
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Array = TypeVar("Array")
+
+
+class TorchTensor(Protocol):
+    """A torch tensor, as a type checker sees it without torch."""
+
+    def data_ptr(self) -> int: ...
+
+
+Tensor = TypeVar("Tensor", bound=TorchTensor)
+
+
+class Kind(IntEnum):
+    """What a row is."""
+
+    #: A source token as it was.
+    SELECTED = 0
+    #: A merged row.
+    CONTEXTUAL = 1
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Where the time of a call went.
+
+    Attributes:
+        seconds: Wall time of the call.
+        segmentation_seconds, selection_seconds, trees_seconds, contextual_seconds, refinement_seconds: Time in each
+            stage, summed over threads.
+        close_calls: Decisions too close for float32 that were settled in double precision.
+        threads: Threads used.
+    """
+
+    seconds: float
+    segmentation_seconds: float
+    selection_seconds: float
+    trees_seconds: float
+    contextual_seconds: float
+    refinement_seconds: float
+    close_calls: int
+    threads: int
+
+
+@dataclass(frozen=True, repr=False)
+class Compressed(Generic[Array]):
+    """A compressed clip of F frames of N tokens of D channels: K rows. Arrays of the features' kind and device.
+
+    Attributes:
+        tokens: [K, D] the rows, in the features' type unless another was asked for.
+        indices: [K] the source token, frame * N + token, whose place each row takes: int64, ascending, and unique but with
+            the published semantics. Of a stream's segment, counted from the video's first frame.
+        counts: [K] how many source tokens each row stands for, int64. None with the published semantics.
+        assignment: [F, N] the row that stands for each source token, int64; -1 where it was dropped, in a budget that
+            leaves no merged rows. None with the published semantics. Of a stream's segment, counted from its first row.
+        parents: [F, N] the source token, in the frame before, that each merged token joined, int64; -1 for all others.
+        kinds: [K] `Kind.SELECTED` or `Kind.CONTEXTUAL`, uint8.
+        segment_lengths: Lengths of the clip's segments in frames, int64; they sum to F.
+        statistics: Where the time went.
+        first_frame: The frame with which the result begins: 0, but for the later segments of a stream.
+    """
+
+    tokens: Array
+    indices: Array
+    counts: Array | None
+    assignment: Array | None
+    parents: Array
+    kinds: Array
+    segment_lengths: Array
+    statistics: Statistics
+    first_frame: int = 0
+
+    def __len__(self) -> int:
+        return len(self.tokens)  # type: ignore[arg-type]
+
+    def __repr__(self) -> str:
+        tokens: Any = self.tokens
+        rows, channels = tokens.shape
+        segments = len(self.segment_lengths)  # type: ignore[arg-type]
+        return f"<Compressed: {rows} rows of {channels} {type_name(tokens.dtype)}, {segments} segments>"
+
+
+class Clip:
+    """A clip of the caller's as the library reads it."""
+
+    def __init__(self, features: Any, attention: Any | None) -> None:
+        self.framework: Framework = framework_of(features)
+        self.features: Operand = read(features, "features", "frames, tokens, channels")
+        self.attention: Operand | None = None
+        frames, tokens, channels = self.features.shape
+        self.struct = flashvid_clip(
+            features=self.features.address, frames=frames, tokens_per_frame=tokens, channels=channels,
+            type=self.features.type, frame_stride=self.features.strides[0], token_stride=self.features.strides[1])
+        if attention is None:
+            return
+        self.attention = read(attention, "attention", "frames, tokens", width=0)
+        if self.attention.shape != (frames, tokens):
+            raise Error(
+                Status.INVALID_SHAPE,
+                f"attention has the shape {list(self.attention.shape)}; expected [{frames}, {tokens}], a number for each "
+                "of the features' tokens")
+        self.struct.attention = self.attention.address
+        self.struct.attention_type = self.attention.type
+        self.struct.attention_frame_stride, self.struct.attention_token_stride = self.attention.strides
+
+
+class Result:
+    """Memory for a compressed clip, and what it becomes once it is written."""
+
+    def __init__(
+        self, framework: Framework, type: str, capacity: int, frames: int, tokens: int, channels: int, published: bool
+    ) -> None:
+        self.framework = framework
+        empty = framework.empty
+        self.tokens = empty((capacity, channels), type)
+        self.indices = empty((capacity,), "int64")
+        self.counts = None if published else empty((capacity,), "int64")
+        self.assignment = None if published else empty((frames, tokens), "int64")
+        self.parents = empty((frames, tokens), "int64")
+        self.kinds = empty((capacity,), "uint8")
+        self.segment_lengths = empty((frames,), "int64")
+
+        def address(array: Any) -> int | None:
+            return None if array is None else framework.address(array)
+
+        self.struct = flashvid_output(
+            tokens=address(self.tokens), token_type=SCALARS[type], row_capacity=capacity,
+            indices=address(self.indices), counts=address(self.counts), assignment=address(self.assignment),
+            parents=address(self.parents), kinds=address(self.kinds), segment_lengths=address(self.segment_lengths))
+
+    def compressed(self, statistics: Statistics) -> Compressed[Any]:
+        rows, segments = self.struct.row_count, self.struct.segment_count
+        deliver = self.framework.deliver
+
+        def part(array: Any, count: int) -> Any:
+            return deliver(array if len(array) == count else array[:count])
+
+        return Compressed(
+            tokens=part(self.tokens, rows), indices=part(self.indices, rows),
+            counts=None if self.counts is None else part(self.counts, rows),
+            assignment=None if self.assignment is None else deliver(self.assignment), parents=deliver(self.parents),
+            kinds=part(self.kinds, rows), segment_lengths=part(self.segment_lengths, segments),
+            statistics=statistics, first_frame=self.struct.first_frame)
+
+
+class CompressingHandle(Handle):
+    """What compressor and stream have in common: a configuration, and results."""
+
+    configuration: Configuration
+
+    def _statistics(self) -> Statistics:
+        struct = flashvid_statistics()
+        self._call("statistics", ctypes.byref(struct))
+        return Statistics(**{name: getattr(struct, name) for name, *_ in struct._fields_[1:]})
+
+    def _result(self, framework: Framework, type: str, frames: int, tokens: int, channels: int) -> Result:
+        capacity = output_token_count(frames, tokens, self.configuration)
+        published = self.configuration.semantics == "published"
+        return Result(framework, type, capacity, frames, tokens, channels, published)
+
+
+class Compressor(CompressingHandle):
+    """Compresses clips, one after the other, with threads and a workspace of its own.
+
+    The workspace grows with the largest clip seen. Use it as a context manager, or leave it to the garbage collector. The
+    result is the same, bit for bit, on any number of threads.
+
+    Args:
+        configuration: What to keep; fields given beside it come before its own.
+        threads: 1 to 64, the calling one included; None: one a core.
+        **fields: Those of `Configuration`.
+
+    Raises:
+        Error: `Status.INVALID_CONFIGURATION` (a field out of its range), `Status.INVALID_ARGUMENT` (threads).
+
+    >>> import numpy
+    >>> features = numpy.random.default_rng(0).standard_normal((8, 64, 96), dtype=numpy.float32)
+    >>> with Compressor(preset="llava-onevision", retention=0.10) as compressor:
+    ...     video = compressor.compress(features)
+    >>> video.tokens.shape, video.indices[:3].tolist() == sorted(video.indices[:3].tolist())
+    ((64, 96), True)
+    """
+
+    _what = "compressor"
+
+    def __init__(
+        self, configuration: Configuration | None = None, *, threads: int | None = None,
+        **fields: Unpack[ConfigurationFields],
+    ) -> None:
+        self.configuration = configured(configuration, fields)
+        super().__init__(
+            "flashvid_compressor", ctypes.byref(self.configuration._struct()), 0 if threads is None else threads)
+
+    @overload
+    def compress(self, features: Tensor, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[Tensor]: ...
+
+    @overload
+    def compress(self, features: Any, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[NDArray[Any]]: ...
+
+    def compress(self, features: Any, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[Any]:
+        """Compresses a clip. O(F * N^2 * D) time, in matrix products; the features are not copied.
+
+        Args:
+            features: [F, N, D] finite numbers, float32, float16 or bfloat16.
+            attention: [F, N] what each token receives in its frame (`attention_scores`), finite and not negative; any of
+                the three types. None: 1 less the cosine with the frame's mean token stands in.
+            dtype: Type of the rows; None: the features'.
+
+        Raises:
+            Error: `Status.INVALID_SHAPE`, `Status.NOT_FINITE`, `Status.NEGATIVE_ATTENTION`, `Status.NOT_REPRESENTABLE` (a
+                number of the result would be infinite in its type), `Status.SIZE_OVERFLOW`, `Status.OUT_OF_MEMORY`,
+                `Status.FORKED`.
+            TypeError: Arrays of other types.
+        """
+        clip = Clip(features, attention)
+        frames, tokens, channels = clip.features.shape
+        type = type_name(features.dtype if dtype is None else dtype)
+        result = self._result(clip.framework, type, frames, tokens, channels)
+        with self._entered():
+            self._call("compress", ctypes.byref(clip.struct), ctypes.byref(result.struct))
+            statistics = self._statistics()
+        return result.compressed(statistics)
+
+
+@overload
+def compress(
+    features: Tensor, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
+    **fields: Unpack[ConfigurationFields],
+) -> Compressed[Tensor]: ...
+
+
+@overload
+def compress(
+    features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
+    **fields: Unpack[ConfigurationFields],
+) -> Compressed[NDArray[Any]]: ...
+
+
+def compress(
+    features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
+    **fields: Unpack[ConfigurationFields],
+) -> Compressed[Any]:
+    """Compresses one clip; for several, `Compressor` keeps threads and memory.
+
+    Arguments as for `Compressor` and `Compressor.compress`.
+    """
+    with Compressor(threads=threads, **fields) as compressor:
+        return compressor.compress(features, attention, dtype=dtype)
+
+
+def output_token_count(
+    frames: int, tokens_per_frame: int, configuration: Configuration | None = None, **fields: Unpack[ConfigurationFields]
+) -> int:
+    """Rows that a clip of these sizes becomes, before any feature exists.
+
+    F * min(N, ceil(N * retention * expansion)), or `rows`, exactly; with the published semantics the most that it may be.
+
+    Raises:
+        Error: `Status.INVALID_CONFIGURATION`, `Status.INVALID_SHAPE`, `Status.SIZE_OVERFLOW`.
+
+    >>> output_token_count(32, 196, retention=0.10)
+    800
+    """
+    struct = configured(configuration, fields)._struct()
+    count = ctypes.c_int64()
+    call("flashvid_output_token_count", ctypes.byref(struct), frames, tokens_per_frame, ctypes.byref(count))
+    return count.value

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Sequence, TypeVar, overload
 
 from numpy.typing import NDArray
 
+from ._arguments import thread_count, whole
 from ._configuration import Configuration, ConfigurationFields, configured
-from ._errors import Error, Status, call
+from ._errors import Error, Status, call, error
 from ._handles import Handle
-from ._library import flashvid_clip, flashvid_output, flashvid_statistics, function
+from ._library import flashvid_clip, flashvid_output, flashvid_statistics
 from ._tensors import Framework, Operand, SCALARS, framework_of, read, type_name
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class Compressed(Generic[Array]):
         parents: [F, N] the source token, in the frame before, that each merged token joined, int64; -1 for all others.
         kinds: [K] `Kind.SELECTED` or `Kind.CONTEXTUAL`, uint8.
         segment_lengths: Lengths of the clip's segments in frames, int64; they sum to F.
-        statistics: Where the time went.
+        statistics: Where the time went; of a batch, the sums over its clips.
         first_frame: The frame with which the result begins: 0, but for the later segments of a stream.
     """
 
@@ -170,7 +171,7 @@ class CompressingHandle(Handle):
     def _statistics(self) -> Statistics:
         struct = flashvid_statistics()
         self._call("statistics", ctypes.byref(struct))
-        return Statistics(**{name: getattr(struct, name) for name, *_ in struct._fields_[1:]})
+        return Statistics(**{field.name: getattr(struct, field.name) for field in fields(Statistics)})
 
     def _result(self, framework: Framework, type: str, frames: int, tokens: int, channels: int) -> Result:
         capacity = output_token_count(frames, tokens, self.configuration)
@@ -187,7 +188,7 @@ class Compressor(CompressingHandle):
     Args:
         configuration: What to keep; fields given beside it come before its own.
         threads: 1 to 64, the calling one included; None: one a core.
-        **fields: Those of `Configuration`.
+        **given: Fields of `Configuration`.
 
     Raises:
         Error: `Status.INVALID_CONFIGURATION` (a field out of its range), `Status.INVALID_ARGUMENT` (threads).
@@ -204,11 +205,11 @@ class Compressor(CompressingHandle):
 
     def __init__(
         self, configuration: Configuration | None = None, *, threads: int | None = None,
-        **fields: Unpack[ConfigurationFields],
+        **given: Unpack[ConfigurationFields],
     ) -> None:
-        self.configuration = configured(configuration, fields)
+        self.configuration = configured(configuration, given)
         super().__init__(
-            "flashvid_compressor", ctypes.byref(self.configuration._struct()), 0 if threads is None else threads)
+            "flashvid_compressor", ctypes.byref(self.configuration._struct()), thread_count(threads))
 
     @overload
     def compress(self, features: Tensor, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[Tensor]: ...
@@ -241,34 +242,89 @@ class Compressor(CompressingHandle):
         return result.compressed(statistics)
 
 
+    def compress_batch(
+        self, features: Sequence[Any], attention: Sequence[Any | None] | None = None, *, dtype: Any | None = None
+    ) -> list[Compressed[Any]]:
+        """Compresses several clips, which may differ in all but the configuration.
+
+        Where there are as many clips as threads, each thread works on clips of its own, else all threads on one after the
+        other; the results are the same.
+
+        Args:
+            features: Clips as in `compress`.
+            attention: One for each clip, or None; None: none has any.
+            dtype: As in `compress`.
+
+        Raises:
+            BatchError: The first clip that was refused; `results` has the others.
+        """
+        given = [None] * len(features) if attention is None else list(attention)
+        if len(given) != len(features):
+            raise Error(Status.INVALID_SHAPE, f"{len(given)} attentions for {len(features)} clips")
+        count = len(features)
+        clips = [Clip(*each) for each in zip(features, given)]
+        results = [
+            self._result(clip.framework, type_name(array.dtype if dtype is None else dtype), *clip.features.shape)
+            for clip, array in zip(clips, features)
+        ]
+        clip_list = (ctypes.POINTER(flashvid_clip) * count)(*(ctypes.pointer(clip.struct) for clip in clips))
+        output_list = (ctypes.POINTER(flashvid_output) * count)(*(ctypes.pointer(result.struct) for result in results))
+        statuses = (ctypes.c_int32 * count)()
+        failure: Error | None = None
+        with self._entered():
+            try:
+                self._call("compress_batch", clip_list, output_list, count, statuses)
+            except Error as refused:
+                failure = refused
+            statistics = self._statistics()
+        outcomes = [
+            error(status, "") if status else result.compressed(statistics) for status, result in zip(statuses, results)
+        ]
+        if failure is not None:
+            raise BatchError(failure.status, str(failure), outcomes)
+        return [outcome for outcome in outcomes if isinstance(outcome, Compressed)]
+
+
+class BatchError(Error):
+    """A clip of a batch that was refused.
+
+    Attributes:
+        results: For each clip what came of it: `Compressed`, or an `Error` with the clip's status.
+    """
+
+    def __init__(self, status: int, message: str, results: list[Compressed[Any] | Error] | None = None) -> None:
+        super().__init__(status, message)
+        self.results = results or []
+
+
 @overload
 def compress(
     features: Tensor, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
-    **fields: Unpack[ConfigurationFields],
+    **given: Unpack[ConfigurationFields],
 ) -> Compressed[Tensor]: ...
 
 
 @overload
 def compress(
     features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
-    **fields: Unpack[ConfigurationFields],
+    **given: Unpack[ConfigurationFields],
 ) -> Compressed[NDArray[Any]]: ...
 
 
 def compress(
     features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
-    **fields: Unpack[ConfigurationFields],
+    **given: Unpack[ConfigurationFields],
 ) -> Compressed[Any]:
     """Compresses one clip; for several, `Compressor` keeps threads and memory.
 
     Arguments as for `Compressor` and `Compressor.compress`.
     """
-    with Compressor(threads=threads, **fields) as compressor:
+    with Compressor(threads=threads, **given) as compressor:
         return compressor.compress(features, attention, dtype=dtype)
 
 
 def output_token_count(
-    frames: int, tokens_per_frame: int, configuration: Configuration | None = None, **fields: Unpack[ConfigurationFields]
+    frames: int, tokens_per_frame: int, configuration: Configuration | None = None, **given: Unpack[ConfigurationFields]
 ) -> int:
     """Rows that a clip of these sizes becomes, before any feature exists.
 
@@ -280,7 +336,9 @@ def output_token_count(
     >>> output_token_count(32, 196, retention=0.10)
     800
     """
-    struct = configured(configuration, fields)._struct()
+    struct = configured(configuration, given)._struct()
     count = ctypes.c_int64()
-    call("flashvid_output_token_count", ctypes.byref(struct), frames, tokens_per_frame, ctypes.byref(count))
+    call(
+        "flashvid_output_token_count", ctypes.byref(struct), whole("frames", frames),
+        whole("tokens_per_frame", tokens_per_frame), ctypes.byref(count))
     return count.value

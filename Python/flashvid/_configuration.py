@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, TypedDict
+from dataclasses import dataclass, replace
+from typing import Literal, TypedDict
 
-from ._errors import Status, call, call_plain, error
+from ._arguments import choice, real, whole
+from ._errors import Error, Status, call, call_plain
 from ._library import flashvid_configuration
 
 Model = Literal["llava-onevision", "llava-video", "qwen2.5-vl", "qwen3-vl"]
@@ -36,7 +37,7 @@ class ConfigurationFields(TypedDict, total=False):
     selection: Selection | None
     segmentation: bool | None
     segment_threshold: float | None
-    minimum_segments: int | None
+    minimum_segments: int | Literal["auto"] | None
     maximum_segment_frames: int | None
     temporal_threshold: float | None
     complementary_segments: bool | None
@@ -64,7 +65,8 @@ class Configuration:
             ratio. Not with the published semantics, and not for a stream.
         preset: The authors' configuration for a model: its selection and its minimum of segments.
             "llava-onevision", "llava-video", "qwen2.5-vl" or "qwen3-vl".
-        refined: Beyond the paper: alpha 0.5, carry, one refinement round, rows at their medoid.
+        refined: Beyond the paper: alpha 0.5, carry, one refinement round, rows at their medoid, the automatic minimum of
+            segments.
         alpha: Share of the budget that selection takes, the rest goes to merged tokens; in [0, 1]. 0.7.
         selection: How the telling tokens of a frame are found (ADTS). "attention": those of largest attention;
             "diversity": max-min diversity over cosine distances; "attentionDiversity": each distance weighted by the
@@ -72,7 +74,8 @@ class Configuration:
             segment, their choice for LLaVA and the default.
         segmentation: Whether the clip is cut into segments (DySeg). True.
         segment_threshold: A cut is made where the cosine of neighbouring frames' means is below this; at least -1. 0.9.
-        minimum_segments: Fewer segments than this are cut further at their weakest transitions; at least 1. 8.
+        minimum_segments: Fewer segments than this are cut further at their weakest transitions; at least 0. "auto" or 0:
+            min(8, ceil(F / 4)), the paper's 8 at its 32 frames, and fewer for shorter clips. 8.
         maximum_segment_frames: Longest segment in frames; 0: no limit, the default. A stream needs one.
         temporal_threshold: A token joins its best match in the frame before if their cosine is above this (TSTM); at
             least -1, and from 1 on nothing is merged. 0.8.
@@ -96,7 +99,7 @@ class Configuration:
     selection: Selection | None = None
     segmentation: bool | None = None
     segment_threshold: float | None = None
-    minimum_segments: int | None = None
+    minimum_segments: int | Literal["auto"] | None = None
     maximum_segment_frames: int | None = None
     temporal_threshold: float | None = None
     complementary_segments: bool | None = None
@@ -111,38 +114,35 @@ class Configuration:
 
     def _struct(self) -> flashvid_configuration:
         struct = flashvid_configuration()
-        size = ctypes.sizeof(struct)
-        reference = ctypes.byref(struct)
+        size, reference = ctypes.sizeof(struct), ctypes.byref(struct)
         if self.preset is None:
             call_plain("flashvid_configuration_init", reference, size)
         else:
-            model = choice("preset", self.preset, MODELS)
-            call_plain("flashvid_configuration_preset", reference, size, model, self.retention)
+            call_plain("flashvid_configuration_preset", reference, size, choice("preset", self.preset, MODELS), 0.25)
         if self.refined:
             call_plain("flashvid_configuration_refine", reference)
-        struct.retention_ratio = self.retention
-        struct.expansion = self.expansion
+        struct.retention_ratio = real("retention", self.retention)
+        struct.expansion = real("expansion", self.expansion)
         if self.rows is not None:
-            if self.rows < 1:  # 0 is the library's word for "by the ratio"
-                raise error(Status.INVALID_CONFIGURATION, f"rows is {self.rows}; expected at least 1")
-            struct.target_rows = self.rows
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if value is None or field.name in ("retention", "rows", "preset", "refined"):
-                continue
-            if field.name in _CHOICES:
-                value = choice(field.name, value, _CHOICES[field.name])
-            setattr(struct, field.name, value)
+            struct.target_rows = whole("rows", self.rows)
+            if struct.target_rows < 1:  # 0 is the library's word for "by the ratio"
+                raise Error(Status.INVALID_CONFIGURATION, f"rows is {self.rows}; expected at least 1")
+        for name in ("alpha", "segment_threshold", "temporal_threshold"):
+            if (value := getattr(self, name)) is not None:
+                setattr(struct, name, real(name, value))
+        for name in ("maximum_segment_frames", "refinement_rounds"):
+            if (value := getattr(self, name)) is not None:
+                setattr(struct, name, whole(name, value))
+        for name in ("segmentation", "complementary_segments", "carry"):
+            if (value := getattr(self, name)) is not None:
+                setattr(struct, name, bool(value))
+        for name, choices in _CHOICES.items():
+            if (value := getattr(self, name)) is not None:
+                setattr(struct, name, choice(name, value, choices))
+        if self.minimum_segments is not None:
+            struct.minimum_segments = (
+                0 if self.minimum_segments == "auto" else whole("minimum_segments", self.minimum_segments))
         return struct
-
-
-def choice(name: str, value: Any, choices: dict[str, int]) -> int:
-    """The number of a name."""
-    try:
-        return choices[value]
-    except (KeyError, TypeError):
-        expected = ", ".join(repr(known) for known in choices)
-        raise error(Status.INVALID_CONFIGURATION, f"{name} is {value!r}; expected one of {expected}") from None
 
 
 def configured(configuration: Configuration | None, given: ConfigurationFields) -> Configuration:

@@ -9,8 +9,9 @@ from typing import Any, Literal, NamedTuple
 import numpy
 from numpy.typing import NDArray
 
+from ._arguments import choice, thread_count, whole
 from ._compressor import Clip
-from ._configuration import MODELS, Model, choice
+from ._configuration import MODELS, Model
 from ._errors import Error, Status, call, call_plain
 from ._library import flashvid_patch_grid
 from ._tensors import deliver, floats, framework_of, integers, read
@@ -37,7 +38,7 @@ def pooled_tokens(tokens_per_frame: int, pooling: Pooling = "bilinear") -> int:
     """
     count = ctypes.c_int64()
     number = choice("pooling", pooling, _POOLINGS)
-    call("flashvid_pooled_tokens", number, tokens_per_frame, ctypes.byref(count))
+    call("flashvid_pooled_tokens", number, whole("tokens_per_frame", tokens_per_frame), ctypes.byref(count))
     return count.value
 
 
@@ -70,7 +71,7 @@ def pool(
     scores = None if attention is None else numpy.empty((frames, room), dtype=numpy.float32)
     call(
         "flashvid_pool", ctypes.byref(clip.struct), number, floats(pooled), None if scores is None else floats(scores),
-        frames * room, 0 if threads is None else threads)
+        frames * room, thread_count(threads))
     framework = clip.framework
     return Pooled(deliver(pooled, framework), None if scores is None else deliver(scores, framework))
 
@@ -104,11 +105,12 @@ class PatchGrid:
         """A model's: "qwen2.5-vl" has windows of 112 pixels and patches of 14, "qwen3-vl" no windows and patches of 16."""
         struct = flashvid_patch_grid()
         number = choice("model", model, MODELS)
-        call_plain("flashvid_patch_grid_preset", ctypes.byref(struct), ctypes.sizeof(struct), number, rows, columns)
+        call_plain("flashvid_patch_grid_preset", ctypes.byref(struct), ctypes.sizeof(struct), number, whole("rows", rows),
+            whole("columns", columns))
         return cls(**{name: getattr(struct, name) for name, *_ in struct._fields_[1:]})
 
     def _struct(self) -> flashvid_patch_grid:
-        return flashvid_patch_grid(**self.__dict__)
+        return flashvid_patch_grid(**{name: whole(name, value) for name, value in vars(self).items()})
 
     @property
     def tokens(self) -> int:
@@ -147,7 +149,7 @@ class PatchGrid:
         Raises:
             Error: `Status.INVALID_SHAPE`, `Status.NOT_FINITE`.
         """
-        given = contiguous(attention, "attention", "frames, patches")
+        given = read(attention, "attention", "frames, patches", compact=True)
         frames, patches = given.shape
         if patches != self.rows * self.columns:
             raise Error(
@@ -174,22 +176,12 @@ def group_attention(attention: Any, group: int, order: Any | None = None) -> Any
     Raises:
         Error: `Status.INVALID_SHAPE`, `Status.OUT_OF_RANGE`, `Status.INVALID_ORDER`, `Status.NOT_FINITE`.
     """
-    given = contiguous(attention, "attention", "frames, patches")
+    given = read(attention, "attention", "frames, patches", compact=True)
     frames, patches = given.shape
     places = None if order is None else integers(order, "order")
     scores = numpy.empty((frames, patches // max(1, group)), dtype=numpy.float32)
     call(
-        "flashvid_group_attention", given.address, given.type, frames, patches, group,
+        "flashvid_group_attention", given.address, given.type, frames, patches, whole("group", group),
         None if places is None else places.ctypes.data, 0, 0 if places is None else len(places), floats(scores),
         scores.size)
     return deliver(scores, framework_of(attention))
-
-
-def contiguous(array: Any, name: str, dimensions: str) -> Any:
-    """A tensor for a function that takes no strides."""
-    framework = framework_of(array)
-    given = read(array, name, dimensions)
-    columns = given.shape[1]
-    if given.strides[0] in (0, columns):
-        return given
-    return framework.read(numpy.ascontiguousarray(array) if hasattr(array, "ctypes") else array.contiguous(), name, dimensions, 1)

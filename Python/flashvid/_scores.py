@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy
 
+from ._arguments import real, thread_count, whole
 from ._errors import Error, Status, call
 from ._handles import Handle
 from ._library import flashvid_decoder_attention, flashvid_encoder_attention
@@ -23,7 +24,7 @@ class Scorer(Handle):
     _what = "scorer"
 
     def __init__(self, *, threads: int | None = None) -> None:
-        super().__init__("flashvid_scorer", 0 if threads is None else threads)
+        super().__init__("flashvid_scorer", thread_count(threads))
 
     def attention_scores(
         self, queries: Any, keys: Any, *, scale: float | None = None, skip: int = 0, query: int | None = None
@@ -56,8 +57,8 @@ class Scorer(Handle):
         frames, heads, tokens, width = asking.shape
         struct = flashvid_encoder_attention(
             queries=asking.address, keys=asked.address, query_type=asking.type, key_type=asked.type, frames=frames,
-            heads=heads, tokens=tokens, width=width, scale=factor(scale), skipped_tokens=skip,
-            single_query=query is not None, query=0 if query is None else query)
+            heads=heads, tokens=tokens, width=width, scale=factor(scale), skipped_tokens=whole("skip", skip),
+            single_query=query is not None, query=0 if query is None else whole("query", query))
         struct.query_frame_stride, struct.query_head_stride, struct.query_token_stride, _ = asking.strides
         struct.key_frame_stride, struct.key_head_stride, struct.key_token_stride, _ = asked.strides
         scores = numpy.empty((frames, max(0, tokens - skip)), dtype=numpy.float32)
@@ -104,7 +105,7 @@ def factor(scale: float | None) -> float:
     """A scale as the library takes it, where 0 is its own."""
     if scale == 0:
         raise Error(Status.INVALID_CONFIGURATION, "scale is 0; expected another number, or None for 1 / sqrt(width)")
-    return 0.0 if scale is None else scale
+    return 0.0 if scale is None else real("scale", scale)
 
 
 def attention_scores(
@@ -141,7 +142,7 @@ def pruned_count(tokens: int, ratio: float) -> int:
     240
     """
     count = ctypes.c_int64()
-    call("flashvid_pruned_count", tokens, ratio, ctypes.byref(count))
+    call("flashvid_pruned_count", whole("tokens", tokens), real("ratio", ratio), ctypes.byref(count))
     return count.value
 
 
@@ -171,6 +172,6 @@ def prune(attention: Any, ratio: float) -> Any:
     kept = numpy.empty(pruned_count(tokens, ratio), dtype=numpy.int64)
     count = ctypes.c_int64()
     call(
-        "flashvid_prune", given.address, given.type, tokens, given.strides[0], ratio, kept.ctypes.data, 0, len(kept),
+        "flashvid_prune", given.address, given.type, tokens, given.strides[0], real("ratio", ratio), kept.ctypes.data, 0, len(kept),
         ctypes.byref(count))
     return deliver(kept, framework_of(attention))

@@ -185,17 +185,17 @@ def type_name(type: Any) -> str:
     return text if text in SCALARS else str(numpy.dtype(type).name)
 
 
-def read(array: Any, name: str, dimensions: str, width: int = 1) -> Operand:
+def read(array: Any, name: str, dimensions: str, width: int = 1, compact: bool = False) -> Operand:
     """A tensor that the library is to read.
 
     `dimensions` says what they are, for the error: "frames, tokens, channels". The last `width` of them (0 or 1) are to
-    lie side by side.
+    lie side by side, or with `compact` all.
     """
-    return framework_of(array).read(array, name, dimensions, width)
+    return framework_of(array).read(array, name, dimensions, dimensions.count(",") + 1 if compact else width)
 
 
-def integers(array: Any, name: str) -> NDArray[numpy.int64]:
-    """A list of integers: any integer type, any framework, a list of Python's."""
+def integers(array: Any, name: str, count: int | None = None) -> NDArray[numpy.int64]:
+    """A list of integers, `count` of them: any integer type, any framework, a list of Python's."""
     framework = framework_of(array)
     if isinstance(framework, Torch):
         array = framework.fetch(array, name).numpy()
@@ -203,6 +203,8 @@ def integers(array: Any, name: str) -> NDArray[numpy.int64]:
     check_dimensions(found.shape, name, "count")
     if found.size and found.dtype.kind not in "iu":
         raise TypeError(f"{name} are {found.dtype.name}; expected integers")
+    if count is not None and len(found) != count:
+        raise Error(Status.INVALID_SHAPE, f"{len(found)} {name}; expected {count}")
     return numpy.ascontiguousarray(found, dtype=numpy.int64)
 
 
@@ -234,9 +236,11 @@ def unreadable(name: str, type: str) -> TypeError:
 def is_readable(shape: Sequence[int], strides: Sequence[int], width: int) -> bool:
     """Whether the library reads this layout: rows side by side, and none within another."""
     inner = len(shape) - width
-    if any(size > 1 and stride != 1 for size, stride in zip(shape[inner:], strides[inner:])):
-        return False
-    row = shape[inner] if width else 1
+    row = 1
+    for size, stride in zip(reversed(shape[inner:]), reversed(strides[inner:])):
+        if size > 1 and stride != row:
+            return False
+        row *= size
     return all(
         size <= 1 or row <= stride <= _LARGEST_STRIDE for size, stride in zip(shape[:inner], strides[:inner])
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Protocol, Sequence, TypeVar, ove
 from numpy.typing import NDArray
 
 from ._arguments import thread_count, whole
-from ._configuration import Configuration, ConfigurationFields, configured
+from ._configuration import Configuration, ConfigurationFields, configured, takes_fields
 from ._errors import Error, Status, call, error
 from ._handles import Handle
 from ._library import flashvid_clip, flashvid_output, flashvid_statistics
@@ -203,6 +203,7 @@ class Compressor(CompressingHandle):
 
     _what = "compressor"
 
+    @takes_fields
     def __init__(
         self, configuration: Configuration | None = None, *, threads: int | None = None,
         **given: Unpack[ConfigurationFields],
@@ -311,6 +312,7 @@ def compress(
 ) -> Compressed[NDArray[Any]]: ...
 
 
+@takes_fields
 def compress(
     features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
     **given: Unpack[ConfigurationFields],
@@ -323,6 +325,7 @@ def compress(
         return compressor.compress(features, attention, dtype=dtype)
 
 
+@takes_fields
 def output_token_count(
     frames: int, tokens_per_frame: int, configuration: Configuration | None = None, **given: Unpack[ConfigurationFields]
 ) -> int:

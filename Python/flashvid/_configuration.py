@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import inspect
 from dataclasses import dataclass, replace
-from typing import Literal, TypedDict
+from typing import Any, Callable, Literal, TypedDict, TypeVar
 
 from ._arguments import choice, real, whole
 from ._errors import Error, Status, call, call_plain
@@ -23,6 +24,8 @@ _CHOICES: dict[str, dict[str, int]] = {
     "placement": {"centre": 0, "medoid": 1},
     "semantics": {"definition": 0, "published": 1},
 }
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class ConfigurationFields(TypedDict, total=False):
@@ -143,6 +146,15 @@ class Configuration:
             struct.minimum_segments = (
                 0 if self.minimum_segments == "auto" else whole("minimum_segments", self.minimum_segments))
         return struct
+
+
+def takes_fields(function: Function) -> Function:
+    """Shows the fields in the signature of a function that takes them, for `help` and the like."""
+    own = inspect.signature(function)
+    named = [each for each in own.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
+    fields = inspect.signature(Configuration).parameters.values()
+    function.__signature__ = own.replace(parameters=[*named, *fields])  # type: ignore[attr-defined]
+    return function
 
 
 def configured(configuration: Configuration | None, given: ConfigurationFields) -> Configuration:

@@ -324,8 +324,7 @@ def _find() -> Path:
     return Path(__file__).parent / "native" / "libflashvid.so"
 
 
-def _load() -> ctypes.CDLL:
-    path = _find()
+def _load(path: Path) -> ctypes.CDLL:
     try:
         # Local: nothing of the library's is seen by others. A call releases the GIL.
         library = ctypes.CDLL(str(path), mode=os.RTLD_NOW | os.RTLD_LOCAL)
@@ -345,7 +344,9 @@ def _load() -> ctypes.CDLL:
     return library
 
 
-library = _load()
+#: Where the library is.
+path = _find()
+library = _load(path)
 
 #: One of the library's functions by its name; ctypes gives no better type.
 function: Callable[[str], Callable[..., Any]] = lambda name: getattr(library, name)  # noqa: E731

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import choice, real, whole
-from ._configuration import MODELS, Configuration, ConfigurationFields, Model, configured
+from ._configuration import MODELS, Configuration, ConfigurationFields, Model, configured, takes_fields
 from ._errors import call, call_plain
 from ._library import flashvid_context, flashvid_host_model, flashvid_plan_row
 
@@ -72,6 +72,7 @@ class Context:
     def _struct(self) -> flashvid_context:
         return flashvid_context(**{name: whole(name, value) for name, value in vars(self).items()})
 
+    @takes_fields
     def frames(self, configuration: Configuration | None = None, **given: Unpack[ConfigurationFields]) -> int:
         """Frames that fit when they are compressed.
 
@@ -93,6 +94,7 @@ class Context:
         call("flashvid_plan_frames", ctypes.byref(self._struct()), configuration, ctypes.byref(frames))
         return frames.value
 
+    @takes_fields
     def retention(
         self, frames: int, configuration: Configuration | None = None, **given: Unpack[ConfigurationFields]
     ) -> float:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from ._library import flashvid_kept_prompt, flashvid_prompt
 from ._tensors import deliver, framework_of, integers
 
 Newlines = Literal["none", "after-video", "after-frame", "after-grid-row"]
-_NEWLINES: dict[str, int] = {name: number for number, name in enumerate(get_args(Newlines))}
+_NEWLINE_NAMES: list[Newlines] = ["none", "after-video", "after-frame", "after-grid-row"]
+_NEWLINES: dict[str, int] = {name: number for number, name in enumerate(_NEWLINE_NAMES)}
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ class Prompt:
         struct = flashvid_prompt()
         number = choice("model", model, MODELS)
         call_plain("flashvid_prompt_preset", ctypes.byref(struct), ctypes.sizeof(struct), number)
-        names: tuple[Newlines, ...] = get_args(Newlines)
-        return names[struct.newlines]
+        return _NEWLINE_NAMES[int(struct.newlines)]
 
     def _struct(self) -> tuple[flashvid_prompt, list[Any]]:
         """The struct, and what keeps its lists alive."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._arguments import thread_count, whole
 from ._compressor import Clip, Compressed, CompressingHandle
-from ._configuration import Configuration, ConfigurationFields, configured
+from ._configuration import Configuration, ConfigurationFields, configured, takes_fields
 from ._errors import Error, Status
 from ._library import function
 from ._tensors import SCALARS, Framework, framework_of, type_name, unreadable
@@ -50,6 +50,7 @@ class Stream(CompressingHandle):
 
     _what = "stream"
 
+    @takes_fields
     def __init__(
         self, tokens_per_frame: int, channels: int, configuration: Configuration | None = None, *,
         dtype: Any = "float32", threads: int | None = None, **given: Unpack[ConfigurationFields],

@@ -14,7 +14,7 @@ from ._configuration import Configuration, ConfigurationFields, configured, take
 from ._errors import Error, Status, call, error
 from ._handles import Handle
 from ._library import flashvid_clip, flashvid_output, flashvid_statistics
-from ._tensors import Framework, Operand, SCALARS, framework_of, read, type_name
+from ._tensors import SCALAR_NAMES, SCALARS, Framework, Operand, framework_of, read, type_name
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -122,6 +122,14 @@ class Clip:
         self.struct.attention = self.attention.address
         self.struct.attention_type = self.attention.type
         self.struct.attention_frame_stride, self.struct.attention_token_stride = self.attention.strides
+
+
+def row_type(clip: Clip, dtype: Any | None) -> str:
+    """The name of the rows' type: the one asked for, or the features'."""
+    name = SCALAR_NAMES[clip.features.type] if dtype is None else type_name(dtype)
+    if name not in SCALARS:
+        raise TypeError(f"dtype is {name}; expected float32, float16 or bfloat16")
+    return name
 
 
 class Result:
@@ -235,8 +243,7 @@ class Compressor(CompressingHandle):
         """
         clip = Clip(features, attention)
         frames, tokens, channels = clip.features.shape
-        type = type_name(features.dtype if dtype is None else dtype)
-        result = self._result(clip.framework, type, frames, tokens, channels)
+        result = self._result(clip.framework, row_type(clip, dtype), frames, tokens, channels)
         with self._entered():
             self._call("compress", ctypes.byref(clip.struct), ctypes.byref(result.struct))
             statistics = self._statistics()
@@ -265,8 +272,7 @@ class Compressor(CompressingHandle):
         count = len(features)
         clips = [Clip(*each) for each in zip(features, given)]
         results = [
-            self._result(clip.framework, type_name(array.dtype if dtype is None else dtype), *clip.features.shape)
-            for clip, array in zip(clips, features)
+            self._result(clip.framework, row_type(clip, dtype), *clip.features.shape) for clip in clips
         ]
         clip_list = (ctypes.POINTER(flashvid_clip) * count)(*(ctypes.pointer(clip.struct) for clip in clips))
         output_list = (ctypes.POINTER(flashvid_output) * count)(*(ctypes.pointer(result.struct) for result in results))

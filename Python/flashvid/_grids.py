@@ -118,7 +118,8 @@ class PatchGrid:
         return self.rows * self.columns // max(1, self.merge_size**2)
 
     def _order(self, name: str) -> NDArray[numpy.int64]:
-        order = numpy.empty(max(0, self.tokens), dtype=numpy.int64)
+        # Of more tokens the library has its word before it writes.
+        order = numpy.empty(min(max(0, self.tokens), 2**24), dtype=numpy.int64)
         count = ctypes.c_int64()
         call(
             f"flashvid_patch_grid_{name}", ctypes.byref(self._struct()), order.ctypes.data, 0, len(order),

@@ -22,6 +22,7 @@ from ._errors import Error, Status
 
 #: flashvid_scalar by name.
 SCALARS = {"float32": 0, "float16": 1, "bfloat16": 2}
+SCALAR_NAMES = list(SCALARS)
 
 _LARGEST_STRIDE = 2**31 - 1
 # The address of what has no elements: never read, and not NULL, so that the engine says which dimension is empty.

@@ -1,0 +1,63 @@
+"""What the tests share. They run against the package that is installed, and read the project's fixtures."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Callable
+
+import numpy
+import pytest
+
+import flashvid
+from flashvid import _library
+
+ROOT = Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "Tests" / "Fixtures"
+
+# Folders whose tests need what is not there. `scripts/python-test --all` installs all of it, and says which ran.
+NEEDS = {"torch": ["torch"], "transformers": ["torch", "transformers"], "jobs": ["ray", "pyspark"]}
+collect_ignore = [
+    folder for folder, modules in NEEDS.items() if not all(importlib.util.find_spec(module) for module in modules)
+]
+
+
+def pytest_report_header() -> list[str]:
+    left_out = f"left out: {', '.join(collect_ignore)}" if collect_ignore else "nothing is left out"
+    return [f"flashvid {flashvid.__version__}: {Path(flashvid.__file__).parent}, {_library.path}", left_out]
+
+
+@pytest.fixture
+def clip() -> Callable[..., tuple[Any, Any]]:
+    """Makes clips of random numbers, with attention: clip(frames, tokens, channels, dtype)."""
+
+    def make(frames: int = 8, tokens: int = 25, channels: int = 48, dtype: Any = "float32", seed: int = 0) -> Any:
+        random = numpy.random.default_rng(seed)
+        # Frames resemble their neighbours, so that there are segments, trees and clusters.
+        base = random.standard_normal((tokens, channels))
+        drift = numpy.cumsum(0.3 * random.standard_normal((frames, tokens, channels)), axis=0)
+        features = (base + drift).astype(dtype)
+        return features, random.random((frames, tokens), dtype=numpy.float32)
+
+    return make
+
+
+@pytest.fixture
+def bikes() -> dict[str, numpy.ndarray[Any, Any]]:
+    from safetensors.numpy import load_file
+
+    return load_file(FIXTURES / "clips" / "bikes.safetensors")
+
+
+def same(one: flashvid.Compressed[Any], other: flashvid.Compressed[Any]) -> bool:
+    """Whether two results are the same, bit for bit."""
+
+    def bits(array: Any) -> bytes:
+        if array is None:
+            return b""
+        if hasattr(array, "data_ptr"):
+            array = array.contiguous().view(getattr(__import__("torch"), "uint8")).numpy()
+        return array.tobytes()
+
+    names = ("tokens", "indices", "counts", "assignment", "parents", "kinds", "segment_lengths")
+    return all(bits(getattr(one, name)) == bits(getattr(other, name)) for name in names)

@@ -1,0 +1,190 @@
+"""Threads, processes, interrupts, and the end of a handle."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy
+import pytest
+
+import flashvid
+from conftest import same
+from flashvid import Error, Status
+
+
+def engine_threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def test_a_closed_compressor(clip: Any) -> None:
+    compressor = flashvid.Compressor()
+    compressor.close()
+    compressor.close()
+    with pytest.raises(ValueError, match="this compressor is closed"):
+        compressor.compress(*clip())
+    with flashvid.Scorer() as scorer:
+        pass
+    with pytest.raises(ValueError, match="this scorer is closed"):
+        scorer.threads
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="there is no /proc to count threads by")
+def test_a_handle_is_freed(clip: Any) -> None:
+    features, attention = clip()
+    flashvid.compress(features, attention, threads=3)
+    before = engine_threads()
+    compressor = flashvid.Compressor(threads=3)
+    compressor.compress(features, attention)
+    assert compressor.threads == 3 and engine_threads() == before + 2
+    del compressor
+    gc.collect()
+    assert engine_threads() == before
+    with flashvid.Compressor(threads=3) as compressor:
+        compressor.compress(features, attention)
+    assert engine_threads() == before
+
+
+def test_a_process_that_ends_with_open_handles() -> None:
+    program = (
+        "import flashvid, numpy, threading, time\n"
+        "x = numpy.random.default_rng(0).standard_normal((64, 196, 512), dtype=numpy.float32)\n"
+        "c, s = flashvid.Compressor(), flashvid.Stream(196, 512, maximum_segment_frames=8)\n"
+        "c.compress(x[:2]); s.push(x[:2])\n"
+        "def run():\n    while True: c.compress(x)\n"
+        "threading.Thread(target=run, daemon=True).start()\n"
+        "time.sleep(0.2)\n")
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 0 and not ended.stderr
+
+
+def test_threads_with_handles_of_their_own(clip: Any) -> None:
+    clips = [clip(seed=seed) for seed in range(8)]
+    expected = [flashvid.compress(*each) for each in clips]
+
+    def work(each: Any) -> Any:
+        with flashvid.Compressor(threads=1) as compressor:
+            return [compressor.compress(*each) for _ in range(5)]
+
+    with ThreadPoolExecutor(8) as pool:
+        for results, right in zip(pool.map(work, clips), expected):
+            assert all(same(result, right) for result in results)
+
+
+def test_threads_with_one_handle_wait_for_one_another(clip: Any) -> None:
+    clips = [clip(seed=seed) for seed in range(8)]
+    expected = [flashvid.compress(*each) for each in clips]
+    with flashvid.Compressor() as compressor, ThreadPoolExecutor(8) as pool:
+        for _ in range(5):
+            results = pool.map(lambda each: compressor.compress(*each), clips)
+            assert all(same(result, right) for result, right in zip(results, expected))
+
+
+def test_a_call_lets_python_go_on() -> None:
+    features = numpy.random.default_rng(0).standard_normal((48, 400, 512), dtype=numpy.float32)
+    with flashvid.Compressor(threads=1) as compressor:
+        thread = threading.Thread(target=compressor.compress, args=(features,))
+        steps = 0
+        thread.start()
+        while thread.is_alive():
+            steps += 1
+            time.sleep(0.001)
+    assert steps > 5
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child(clip: Any) -> None:
+    """The inherited handles refuse, though another thread held them; new ones work; the parent's go on."""
+    features, attention = clip()
+    compressor, scorer = flashvid.Compressor(threads=2), flashvid.Scorer(threads=2)
+    expected = compressor.compress(features, attention)
+    stream = flashvid.Stream(25, 48, maximum_segment_frames=4)
+    compressor._lock.acquire()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            for call in (
+                lambda: compressor.compress(features, attention), lambda: compressor.threads, stream.finish,
+                lambda: scorer.attention_scores(features[None], features[None]),
+            ):
+                try:
+                    call()
+                except Error as error:
+                    assert error.status is Status.FORKED and "before fork" in str(error)
+                else:
+                    raise AssertionError("an inherited handle worked")
+            compressor.close()
+            with flashvid.Compressor(threads=2) as own:
+                assert same(own.compress(features, attention), expected)
+            assert same(flashvid.compress(features, attention), expected)
+            del compressor, scorer, stream
+            gc.collect()
+            code = 0
+        finally:
+            os._exit(code)
+    compressor._lock.release()
+    deadline = time.monotonic() + 60
+    while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            pytest.fail("the child hangs")
+        time.sleep(0.01)
+    assert os.waitstatus_to_exitcode(ended[1]) == 0
+    assert same(compressor.compress(features, attention), expected)
+
+
+def compress_in_child(seed: int) -> Any:
+    random = numpy.random.default_rng(seed)
+    return flashvid.compress(random.standard_normal((4, 16, 24), dtype=numpy.float32)).indices.tolist()
+
+
+@pytest.mark.parametrize("method", ["spawn", "fork", "forkserver"])
+def test_pools_of_processes(method: str) -> None:
+    expected = [compress_in_child(seed) for seed in range(6)]
+    with multiprocessing.get_context(method).Pool(2) as pool:
+        assert pool.map_async(compress_in_child, range(6)).get(timeout=120) == expected
+
+
+INTERRUPTED = """
+import flashvid, numpy, os, signal, sys, threading, time
+random = numpy.random.default_rng(0)
+small = random.standard_normal((8, 25, 48), dtype=numpy.float32)
+large = random.standard_normal((64, 576, 512), dtype=numpy.float32)
+compressor = flashvid.Compressor(threads=2)
+expected = compressor.compress(small).indices.tolist()
+interrupted = 0
+for delay in numpy.linspace(0.0, 0.3, 30):
+    try:
+        threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
+        while True:
+            compressor.compress(large)
+    except KeyboardInterrupt:
+        interrupted += 1
+    assert compressor.compress(small).indices.tolist() == expected
+print(interrupted)
+"""
+
+
+def test_interrupts_leave_nothing_broken() -> None:
+    ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "30\n", "")
+
+
+def test_one_result_on_any_number_of_threads(clip: Any) -> None:
+    features, attention = clip(frames=12, tokens=49, channels=64)
+    expected = flashvid.compress(features, attention, threads=1)
+    for threads in (2, 3, 5):
+        assert same(flashvid.compress(features, attention, threads=threads), expected)
+    with flashvid.Compressor(threads=5) as compressor:
+        assert compressor.threads == 5
+        assert compressor.compress(features, attention).statistics.threads <= 5

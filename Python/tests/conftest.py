@@ -15,11 +15,19 @@ from flashvid import _library
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "Tests" / "Fixtures"
 
-# Folders whose tests need what is not there. `scripts/python-test --all` installs all of it, and says which ran.
-NEEDS = {"torch": ["torch"], "transformers": ["torch", "transformers"], "jobs": ["ray", "pyspark"]}
-collect_ignore = [
-    folder for folder, modules in NEEDS.items() if not all(importlib.util.find_spec(module) for module in modules)
-]
+# Folders whose tests need what is not everywhere. `scripts/python-test --all` installs all of it.
+NEEDS = {
+    "with_torch": ["torch"], "transformers": ["torch", "transformers"], "with_jobs": ["ray", "pyspark", "pandas"],
+}
+
+
+def is_installed(module: str) -> bool:
+    found = importlib.util.find_spec(module)
+    # A folder of that name is none.
+    return found is not None and found.origin is not None
+
+
+collect_ignore = [folder for folder, modules in NEEDS.items() if not all(map(is_installed, modules))]
 
 
 def pytest_report_header() -> list[str]:

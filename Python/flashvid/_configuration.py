@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import json
 from dataclasses import dataclass, replace
 from typing import Any, Callable, Literal, TypedDict, TypeVar
 
@@ -146,6 +147,29 @@ class Configuration:
             struct.minimum_segments = (
                 0 if self.minimum_segments == "auto" else whole("minimum_segments", self.minimum_segments))
         return struct
+
+
+    def as_json(self) -> str:
+        """Every field with the value that it has, in JSON: what the file tool writes into its files."""
+        struct = self._struct()
+        published = struct.semantics == _CHOICES["semantics"]["published"]
+
+        def name(field: str) -> str:
+            return list(_CHOICES[field])[int(getattr(struct, field))]
+
+        fields: dict[str, Any] = {
+            field: getattr(struct, field)
+            for field in (
+                "retention_ratio", "expansion", "alpha", "segment_threshold", "minimum_segments",
+                "maximum_segment_frames", "temporal_threshold", "refinement_rounds", "target_rows")
+        }
+        fields |= {field: bool(getattr(struct, field)) for field in ("segmentation", "complementary_segments", "carry")}
+        fields |= {field: name(field) for field in ("selection", "aggregation", "placement")}
+        # The published semantics stand there as the three switches that they turn.
+        fields |= {"exact_budget": not published, "published_quirks": published}
+        if published and fields["aggregation"] == "mean":
+            fields["aggregation"] = "directChildren"
+        return json.dumps(fields, sort_keys=True)
 
 
 def takes_fields(function: Function) -> Function:

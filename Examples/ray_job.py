@@ -3,9 +3,9 @@
     pip install flashvid[files] "ray[data]"
     python ray_job.py FEATURES ROWS --workers 2 --retention 0.10
 
-On a cluster both folders are on storage that every node has, and RAY_ADDRESS says where it is. What Ray does: it hands out
-the files, gives those of a worker that died to another, and starts a new one. The job can be run again at any time: what is
-done stays done.
+On a cluster both folders are on storage that every node has, and RAY_ADDRESS says where it is. What Ray does: it hands
+out the files, gives those of a worker that died to another, and starts a new one. The job can be run again at any time:
+what is done stays done.
 """
 
 import argparse
@@ -46,5 +46,8 @@ failed = sum(bool(each["error"]) for each in told)
 done = [each for each in told if each["done"]]
 frames, size = sum(each["frames"] for each in done), sum(each["bytes"] for each in done)
 print(f"{len(done)} files done, {len(told) - len(done) - failed} there before, {failed} failed")
-print(f"{seconds:.1f} s: {frames / seconds:.0f} frames/s, {size / seconds / 1e6:.0f} MB/s with {arguments.workers} workers")
+print(
+    f"{seconds:.1f} s: {frames / seconds:.0f} frames/s, {size / seconds / 1e6:.0f} MB/s"
+    f" with {arguments.workers} workers"
+)
 raise SystemExit(1 if failed else 0)

@@ -3,9 +3,9 @@
     pip install flashvid[files] pyspark "pandas<3" pyarrow
     python spark_job.py FEATURES ROWS --partitions 16 --retention 0.10
 
-On a cluster both folders are on storage that every node has, and --master says where it is; by itself the job runs on two
-local cores, where a task whose worker died is tried again, four times at most. The job can be run again at any time: what is
-done stays done.
+On a cluster both folders are on storage that every node has, and --master says where it is; by itself the job runs on
+two local cores, where a task whose worker died is tried again, four times at most. The job can be run again at any
+time: what is done stays done.
 """
 
 import argparse

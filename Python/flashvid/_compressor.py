@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Generic, Protocol, Sequence, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, overload
 
 from numpy.typing import NDArray
 
@@ -13,7 +14,7 @@ from ._arguments import thread_count, whole
 from ._configuration import Configuration, ConfigurationFields, configured, takes_fields
 from ._errors import Error, Status, call, error
 from ._handles import Handle
-from ._library import flashvid_clip, flashvid_output, flashvid_statistics
+from ._library import flashvid_clip, flashvid_configuration, flashvid_output, flashvid_statistics
 from ._tensors import SCALAR_NAMES, SCALARS, Framework, Operand, framework_of, read, type_name
 
 if TYPE_CHECKING:
@@ -68,8 +69,8 @@ class Compressed(Generic[Array]):
 
     Attributes:
         tokens: [K, D] the rows, in the features' type unless another was asked for.
-        indices: [K] the source token, frame * N + token, whose place each row takes: int64, ascending, and unique but with
-            the published semantics. Of a stream's segment, counted from the video's first frame.
+        indices: [K] the source token, frame * N + token, whose place each row takes: int64, ascending, and unique but
+            with the published semantics. Of a stream's segment, counted from the video's first frame.
         counts: [K] how many source tokens each row stands for, int64. None with the published semantics.
         assignment: [F, N] the row that stands for each source token, int64; -1 where it was dropped, in a budget that
             leaves no merged rows. None with the published semantics. Of a stream's segment, counted from its first row.
@@ -109,16 +110,23 @@ class Clip:
         self.attention: Operand | None = None
         frames, tokens, channels = self.features.shape
         self.struct = flashvid_clip(
-            features=self.features.address, frames=frames, tokens_per_frame=tokens, channels=channels,
-            type=self.features.type, frame_stride=self.features.strides[0], token_stride=self.features.strides[1])
+            features=self.features.address,
+            frames=frames,
+            tokens_per_frame=tokens,
+            channels=channels,
+            type=self.features.type,
+            frame_stride=self.features.strides[0],
+            token_stride=self.features.strides[1],
+        )
         if attention is None:
             return
         self.attention = read(attention, "attention", "frames, tokens", width=0)
         if self.attention.shape != (frames, tokens):
             raise Error(
                 Status.INVALID_SHAPE,
-                f"attention has the shape {list(self.attention.shape)}; expected [{frames}, {tokens}], a number for each "
-                "of the features' tokens")
+                f"attention has the shape {list(self.attention.shape)}; expected [{frames}, {tokens}], a number "
+                "for each of the features' tokens",
+            )
         self.struct.attention = self.attention.address
         self.struct.attention_type = self.attention.type
         self.struct.attention_frame_stride, self.struct.attention_token_stride = self.attention.strides
@@ -152,9 +160,16 @@ class Result:
             return None if array is None else framework.address(array)
 
         self.struct = flashvid_output(
-            tokens=address(self.tokens), token_type=SCALARS[type], row_capacity=capacity,
-            indices=address(self.indices), counts=address(self.counts), assignment=address(self.assignment),
-            parents=address(self.parents), kinds=address(self.kinds), segment_lengths=address(self.segment_lengths))
+            tokens=address(self.tokens),
+            token_type=SCALARS[type],
+            row_capacity=capacity,
+            indices=address(self.indices),
+            counts=address(self.counts),
+            assignment=address(self.assignment),
+            parents=address(self.parents),
+            kinds=address(self.kinds),
+            segment_lengths=address(self.segment_lengths),
+        )
 
     def compressed(self, statistics: Statistics) -> Compressed[Any]:
         rows, segments = self.struct.row_count, self.struct.segment_count
@@ -164,17 +179,26 @@ class Result:
             return deliver(array if len(array) == count else array[:count])
 
         return Compressed(
-            tokens=part(self.tokens, rows), indices=part(self.indices, rows),
+            tokens=part(self.tokens, rows),
+            indices=part(self.indices, rows),
             counts=None if self.counts is None else part(self.counts, rows),
-            assignment=None if self.assignment is None else deliver(self.assignment), parents=deliver(self.parents),
-            kinds=part(self.kinds, rows), segment_lengths=part(self.segment_lengths, segments),
-            statistics=statistics, first_frame=self.struct.first_frame)
+            assignment=None if self.assignment is None else deliver(self.assignment),
+            parents=deliver(self.parents),
+            kinds=part(self.kinds, rows),
+            segment_lengths=part(self.segment_lengths, segments),
+            statistics=statistics,
+            first_frame=self.struct.first_frame,
+        )
 
 
 class CompressingHandle(Handle):
     """What compressor and stream have in common: a configuration, and results."""
 
-    configuration: Configuration
+    def __init__(self, prefix: str, configuration: Configuration, *arguments: Any) -> None:
+        #: What to keep.
+        self.configuration = configuration
+        self._settings = configuration._struct()
+        super().__init__(prefix, ctypes.byref(self._settings), *arguments)
 
     def _statistics(self) -> Statistics:
         struct = flashvid_statistics()
@@ -182,7 +206,7 @@ class CompressingHandle(Handle):
         return Statistics(**{field.name: getattr(struct, field.name) for field in fields(Statistics)})
 
     def _result(self, framework: Framework, type: str, frames: int, tokens: int, channels: int) -> Result:
-        capacity = output_token_count(frames, tokens, self.configuration)
+        capacity = row_count(self._settings, frames, tokens)
         published = self.configuration.semantics == "published"
         return Result(framework, type, capacity, frames, tokens, channels, published)
 
@@ -190,8 +214,8 @@ class CompressingHandle(Handle):
 class Compressor(CompressingHandle):
     """Compresses clips, one after the other, with threads and a workspace of its own.
 
-    The workspace grows with the largest clip seen. Use it as a context manager, or leave it to the garbage collector. The
-    result is the same, bit for bit, on any number of threads.
+    The workspace grows with the largest clip seen. Use it as a context manager, or leave it to the garbage collector.
+    The result is the same, bit for bit, on any number of threads.
 
     Args:
         configuration: What to keep; fields given beside it come before its own.
@@ -213,31 +237,36 @@ class Compressor(CompressingHandle):
 
     @takes_fields
     def __init__(
-        self, configuration: Configuration | None = None, *, threads: int | None = None,
+        self,
+        configuration: Configuration | None = None,
+        *,
+        threads: int | None = None,
         **given: Unpack[ConfigurationFields],
     ) -> None:
-        self.configuration = configured(configuration, given)
-        super().__init__(
-            "flashvid_compressor", ctypes.byref(self.configuration._struct()), thread_count(threads))
+        super().__init__("flashvid_compressor", configured(configuration, given), thread_count(threads))
 
     @overload
-    def compress(self, features: Tensor, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[Tensor]: ...
+    def compress(
+        self, features: Tensor, attention: Any | None = None, *, dtype: Any | None = None
+    ) -> Compressed[Tensor]: ...
 
     @overload
-    def compress(self, features: Any, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[NDArray[Any]]: ...
+    def compress(
+        self, features: Any, attention: Any | None = None, *, dtype: Any | None = None
+    ) -> Compressed[NDArray[Any]]: ...
 
     def compress(self, features: Any, attention: Any | None = None, *, dtype: Any | None = None) -> Compressed[Any]:
         """Compresses a clip. O(F * N^2 * D) time, in matrix products; the features are not copied.
 
         Args:
             features: [F, N, D] finite numbers, float32, float16 or bfloat16.
-            attention: [F, N] what each token receives in its frame (`attention_scores`), finite and not negative; any of
-                the three types. None: 1 less the cosine with the frame's mean token stands in.
+            attention: [F, N] what each token receives in its frame (`attention_scores`), finite and not negative; any
+                of the three types. None: 1 less the cosine with the frame's mean token stands in.
             dtype: Type of the rows; None: the features'.
 
         Raises:
-            Error: `Status.INVALID_SHAPE`, `Status.NOT_FINITE`, `Status.NEGATIVE_ATTENTION`, `Status.NOT_REPRESENTABLE` (a
-                number of the result would be infinite in its type), `Status.SIZE_OVERFLOW`, `Status.OUT_OF_MEMORY`,
+            Error: `Status.INVALID_SHAPE`, `Status.NOT_FINITE`, `Status.NEGATIVE_ATTENTION`, `Status.NOT_REPRESENTABLE`
+                (a number of the result would be infinite in its type), `Status.SIZE_OVERFLOW`, `Status.OUT_OF_MEMORY`,
                 `Status.FORKED`.
             TypeError: Arrays of other types.
         """
@@ -249,14 +278,13 @@ class Compressor(CompressingHandle):
             statistics = self._statistics()
         return result.compressed(statistics)
 
-
     def compress_batch(
         self, features: Sequence[Any], attention: Sequence[Any | None] | None = None, *, dtype: Any | None = None
     ) -> list[Compressed[Any]]:
         """Compresses several clips, which may differ in all but the configuration.
 
-        Where there are as many clips as threads, each thread works on clips of its own, else all threads on one after the
-        other; the results are the same.
+        Where there are as many clips as threads, each thread works on clips of its own, else all threads on one after
+        the other; the results are the same.
 
         Args:
             features: Clips as in `compress`.
@@ -271,9 +299,7 @@ class Compressor(CompressingHandle):
             raise Error(Status.INVALID_SHAPE, f"{len(given)} attentions for {len(features)} clips")
         count = len(features)
         clips = [Clip(*each) for each in zip(features, given)]
-        results = [
-            self._result(clip.framework, row_type(clip, dtype), *clip.features.shape) for clip in clips
-        ]
+        results = [self._result(clip.framework, row_type(clip, dtype), *clip.features.shape) for clip in clips]
         clip_list = (ctypes.POINTER(flashvid_clip) * count)(*(ctypes.pointer(clip.struct) for clip in clips))
         output_list = (ctypes.POINTER(flashvid_output) * count)(*(ctypes.pointer(result.struct) for result in results))
         statuses = (ctypes.c_int32 * count)()
@@ -306,21 +332,33 @@ class BatchError(Error):
 
 @overload
 def compress(
-    features: Tensor, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
+    features: Tensor,
+    attention: Any | None = None,
+    *,
+    dtype: Any | None = None,
+    threads: int | None = None,
     **given: Unpack[ConfigurationFields],
 ) -> Compressed[Tensor]: ...
 
 
 @overload
 def compress(
-    features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
+    features: Any,
+    attention: Any | None = None,
+    *,
+    dtype: Any | None = None,
+    threads: int | None = None,
     **given: Unpack[ConfigurationFields],
 ) -> Compressed[NDArray[Any]]: ...
 
 
 @takes_fields
 def compress(
-    features: Any, attention: Any | None = None, *, dtype: Any | None = None, threads: int | None = None,
+    features: Any,
+    attention: Any | None = None,
+    *,
+    dtype: Any | None = None,
+    threads: int | None = None,
     **given: Unpack[ConfigurationFields],
 ) -> Compressed[Any]:
     """Compresses one clip; for several, `Compressor` keeps threads and memory.
@@ -337,7 +375,8 @@ def output_token_count(
 ) -> int:
     """Rows that a clip of these sizes becomes, before any feature exists.
 
-    F * min(N, ceil(N * retention * expansion)), or `rows`, exactly; with the published semantics the most that it may be.
+    F * min(N, ceil(N * retention * expansion)), or `rows`, exactly; with the published semantics the most that it may
+    be.
 
     Raises:
         Error: `Status.INVALID_CONFIGURATION`, `Status.INVALID_SHAPE`, `Status.SIZE_OVERFLOW`.
@@ -345,9 +384,11 @@ def output_token_count(
     >>> output_token_count(32, 196, retention=0.10)
     800
     """
-    struct = configured(configuration, given)._struct()
+    settings = configured(configuration, given)._struct()
+    return row_count(settings, whole("frames", frames), whole("tokens_per_frame", tokens_per_frame))
+
+
+def row_count(settings: flashvid_configuration, frames: int, tokens: int) -> int:
     count = ctypes.c_int64()
-    call(
-        "flashvid_output_token_count", ctypes.byref(struct), whole("frames", frames),
-        whole("tokens_per_frame", tokens_per_frame), ctypes.byref(count))
+    call("flashvid_output_token_count", ctypes.byref(settings), frames, tokens, ctypes.byref(count))
     return count.value

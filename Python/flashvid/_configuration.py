@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import inspect
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Callable, Literal, TypedDict, TypeVar
+from typing import Any, Literal, TypedDict, TypeVar
 
 from ._arguments import choice, real, whole
 from ._errors import Error, Status, call, call_plain
@@ -65,29 +66,30 @@ class Configuration:
             retention ratio.
         expansion: Tokens that enter the language model over tokens that `retention` names, to be paid back by pruning
             inside it (`prune`); above 0. 1.25 is the paper's; 1 where nothing prunes.
-        rows: Exactly so many rows come out, 1 to frames * tokens, whatever `retention` and `expansion` say; None: by the
-            ratio. Not with the published semantics, and not for a stream.
+        rows: Exactly so many rows come out, 1 to frames * tokens, whatever `retention` and `expansion` say; None: by
+            the ratio. Not with the published semantics, and not for a stream.
         preset: The authors' configuration for a model: its selection and its minimum of segments.
             "llava-onevision", "llava-video", "qwen2.5-vl" or "qwen3-vl".
-        refined: Beyond the paper: alpha 0.5, carry, one refinement round, rows at their medoid, the automatic minimum of
-            segments.
+        refined: Beyond the paper: alpha 0.5, carry, one refinement round, rows at their medoid, the automatic minimum
+            of segments.
         alpha: Share of the budget that selection takes, the rest goes to merged tokens; in [0, 1]. 0.7.
         selection: How the telling tokens of a frame are found (ADTS). "attention": those of largest attention;
             "diversity": max-min diversity over cosine distances; "attentionDiversity": each distance weighted by the
-            candidate's attention, the authors' choice for Qwen-VL; "attentionDiversityEvent": and by its relevance to the
-            segment, their choice for LLaVA and the default.
+            candidate's attention, the authors' choice for Qwen-VL; "attentionDiversityEvent": and by its relevance to
+            the segment, their choice for LLaVA and the default.
         segmentation: Whether the clip is cut into segments (DySeg). True.
         segment_threshold: A cut is made where the cosine of neighbouring frames' means is below this; at least -1. 0.9.
-        minimum_segments: Fewer segments than this are cut further at their weakest transitions; at least 0. "auto" or 0:
-            min(8, ceil(F / 4)), the paper's 8 at its 32 frames, and fewer for shorter clips. 8.
+        minimum_segments: Fewer segments than this are cut further at their weakest transitions; at least 0. "auto" or
+            0: min(8, ceil(F / 4)), the paper's 8 at its 32 frames, and fewer for shorter clips. 8.
         maximum_segment_frames: Longest segment in frames; 0: no limit, the default. A stream needs one.
         temporal_threshold: A token joins its best match in the frame before if their cosine is above this (TSTM); at
             least -1, and from 1 on nothing is merged. 0.8.
         complementary_segments: Whether those further cuts are made. True.
         aggregation: What a tree of merged tokens becomes, "mean" or "max". "mean".
-        semantics: "definition", or "published": the authors' released program, defects included, to compare with published
-            figures: indices may repeat, the number of rows is known only afterwards, there is no assignment and there are
-            no counts.
+        semantics: "definition", or "published": the authors' released program, defects included, to compare with
+            published
+            figures: indices may repeat, the number of rows is known only afterwards, there is no assignment and there
+            are no counts.
         carry: Whether selection in a frame starts from the picks of the segment's earlier frames. False.
         refinement_rounds: How often every unselected token is given to the nearest row of its segment; at least 0. 0.
         placement: Whose place a merged row takes: "centre" of its cluster, or "medoid", the member nearest to the row's
@@ -145,9 +147,9 @@ class Configuration:
                 setattr(struct, name, choice(name, value, choices))
         if self.minimum_segments is not None:
             struct.minimum_segments = (
-                0 if self.minimum_segments == "auto" else whole("minimum_segments", self.minimum_segments))
+                0 if self.minimum_segments == "auto" else whole("minimum_segments", self.minimum_segments)
+            )
         return struct
-
 
     def as_json(self) -> str:
         """Every field with the value that it has, in JSON: what the file tool writes into its files."""
@@ -160,8 +162,16 @@ class Configuration:
         fields: dict[str, Any] = {
             field: getattr(struct, field)
             for field in (
-                "retention_ratio", "expansion", "alpha", "segment_threshold", "minimum_segments",
-                "maximum_segment_frames", "temporal_threshold", "refinement_rounds", "target_rows")
+                "retention_ratio",
+                "expansion",
+                "alpha",
+                "segment_threshold",
+                "minimum_segments",
+                "maximum_segment_frames",
+                "temporal_threshold",
+                "refinement_rounds",
+                "target_rows",
+            )
         }
         fields |= {field: bool(getattr(struct, field)) for field in ("segmentation", "complementary_segments", "carry")}
         fields |= {field: name(field) for field in ("selection", "aggregation", "placement")}

@@ -52,9 +52,9 @@ def pool(
     Args:
         features: [F, N, D] finite numbers, float32, float16 or bfloat16; N is a square.
         attention: [F, N], likewise, or None.
-        pooling: "bilinear": half-pixel centres, no antialiasing, an odd side rounds up (LLaVA-OneVision, 27 becomes 14);
-            "average": the mean of 2 x 2, an odd last row and column are dropped (LLaVA-Video, 27 becomes 13); "max": the
-            largest of 2 x 2, likewise.
+        pooling: "bilinear": half-pixel centres, no antialiasing, an odd side rounds up (LLaVA-OneVision, 27 becomes
+            14); "average": the mean of 2 x 2, an odd last row and column are dropped (LLaVA-Video, 27 becomes 13);
+            "max": the largest of 2 x 2, likewise.
         threads: 1 to 64; None: one a core.
 
     Returns:
@@ -70,8 +70,14 @@ def pool(
     pooled = numpy.empty((frames, room, channels), dtype=numpy.float32)
     scores = None if attention is None else numpy.empty((frames, room), dtype=numpy.float32)
     call(
-        "flashvid_pool", ctypes.byref(clip.struct), number, floats(pooled), None if scores is None else floats(scores),
-        frames * room, thread_count(threads))
+        "flashvid_pool",
+        ctypes.byref(clip.struct),
+        number,
+        floats(pooled),
+        None if scores is None else floats(scores),
+        frames * room,
+        thread_count(threads),
+    )
     framework = clip.framework
     return Pooled(deliver(pooled, framework), None if scores is None else deliver(scores, framework))
 
@@ -80,9 +86,9 @@ def pool(
 class PatchGrid:
     """A frame of patches as Qwen's vision encoders see it.
 
-    The patches of a token stand together; Qwen2.5-VL moreover keeps the tokens of a window together: windows from left to
-    right and from top to bottom, tokens in them likewise, and windows of the last column and row as small as the grid
-    leaves them.
+    The patches of a token stand together; Qwen2.5-VL moreover keeps the tokens of a window together: windows from left
+    to right and from top to bottom, tokens in them likewise, and windows of the last column and row as small as the
+    grid leaves them.
 
     Args:
         rows, columns: Height and width in patches, multiples of `merge_size`; at most 2^24 patches.
@@ -102,11 +108,17 @@ class PatchGrid:
 
     @classmethod
     def preset(cls, model: Model, rows: int, columns: int) -> PatchGrid:
-        """A model's: "qwen2.5-vl" has windows of 112 pixels and patches of 14, "qwen3-vl" no windows and patches of 16."""
+        """A model's: "qwen2.5-vl" has windows of 112 pixels, patches of 14; "qwen3-vl" no windows, patches of 16."""
         struct = flashvid_patch_grid()
         number = choice("model", model, MODELS)
-        call_plain("flashvid_patch_grid_preset", ctypes.byref(struct), ctypes.sizeof(struct), number, whole("rows", rows),
-            whole("columns", columns))
+        call_plain(
+            "flashvid_patch_grid_preset",
+            ctypes.byref(struct),
+            ctypes.sizeof(struct),
+            number,
+            whole("rows", rows),
+            whole("columns", columns),
+        )
         return cls(**{name: getattr(struct, name) for name, *_ in struct._fields_[1:]})
 
     def _struct(self) -> flashvid_patch_grid:
@@ -122,8 +134,13 @@ class PatchGrid:
         order = numpy.empty(min(max(0, self.tokens), 2**24), dtype=numpy.int64)
         count = ctypes.c_int64()
         call(
-            f"flashvid_patch_grid_{name}", ctypes.byref(self._struct()), order.ctypes.data, 0, len(order),
-            ctypes.byref(count))
+            f"flashvid_patch_grid_{name}",
+            ctypes.byref(self._struct()),
+            order.ctypes.data,
+            0,
+            len(order),
+            ctypes.byref(count),
+        )
         return order[: count.value]
 
     def reading_order(self) -> NDArray[numpy.int64]:
@@ -154,11 +171,18 @@ class PatchGrid:
         frames, patches = given.shape
         if patches != self.rows * self.columns:
             raise Error(
-                Status.INVALID_SHAPE, f"attention has {patches} patches a frame; expected {self.rows * self.columns}")
+                Status.INVALID_SHAPE, f"attention has {patches} patches a frame; expected {self.rows * self.columns}"
+            )
         scores = numpy.empty((frames, self.tokens), dtype=numpy.float32)
         call(
-            "flashvid_patch_grid_attention", ctypes.byref(self._struct()), given.address, given.type, frames,
-            floats(scores), scores.size)
+            "flashvid_patch_grid_attention",
+            ctypes.byref(self._struct()),
+            given.address,
+            given.type,
+            frames,
+            floats(scores),
+            scores.size,
+        )
         return deliver(scores, framework_of(attention))
 
 
@@ -182,7 +206,16 @@ def group_attention(attention: Any, group: int, order: Any | None = None) -> Any
     places = None if order is None else integers(order, "order")
     scores = numpy.empty((frames, patches // max(1, group)), dtype=numpy.float32)
     call(
-        "flashvid_group_attention", given.address, given.type, frames, patches, whole("group", group),
-        None if places is None else places.ctypes.data, 0, 0 if places is None else len(places), floats(scores),
-        scores.size)
+        "flashvid_group_attention",
+        given.address,
+        given.type,
+        frames,
+        patches,
+        whole("group", group),
+        None if places is None else places.ctypes.data,
+        0,
+        0 if places is None else len(places),
+        floats(scores),
+        scores.size,
+    )
     return deliver(scores, framework_of(attention))

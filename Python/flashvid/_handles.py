@@ -6,12 +6,16 @@ import ctypes
 import os
 import threading
 import weakref
+from collections.abc import Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Iterator, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from ._errors import Error, Status, call, error
 from ._library import function
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _ERROR_BYTES = 1024
 
@@ -20,9 +24,6 @@ def _destroy(prefix: str, handle: ctypes.c_void_p, process: int) -> None:
     # A child made by fork() has the handle's memory and not its threads: it is the parent's to free.
     if os.getpid() == process:
         function(f"{prefix}_destroy")(handle)
-
-
-Self = TypeVar("Self", bound="Handle")
 
 
 class Handle:
@@ -50,7 +51,8 @@ class Handle:
         if os.getpid() != self._process:
             raise Error(
                 Status.FORKED,
-                f"this {self._what} was made before fork(), and its threads stayed in the parent; make a new one here")
+                f"this {self._what} was made before fork(), and its threads stayed in the parent; make a new one here",
+            )
         with self._lock:
             if not self._free.alive:
                 raise ValueError(f"this {self._what} is closed")
@@ -81,7 +83,7 @@ class Handle:
         with self._lock:
             self._free()
 
-    def __enter__(self: Self) -> Self:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

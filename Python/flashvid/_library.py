@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from ctypes import POINTER, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_uint8, c_void_p
+from collections.abc import Callable
+from ctypes import POINTER, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 # ------------------------------------------------------------------------------------------------------- structs
 
@@ -254,8 +255,7 @@ FUNCTIONS: dict[str, list[Any]] = {
     "flashvid_compressor_create": [_configuration, c_int32, _new_handle, *_message],
     "flashvid_compressor_destroy": [_handle],
     "flashvid_compressor_compress": [_handle, _clip, _output],
-    "flashvid_compressor_compress_batch": [
-        _handle, POINTER(_clip), POINTER(_output), c_int64, POINTER(c_int32)],
+    "flashvid_compressor_compress_batch": [_handle, POINTER(_clip), POINTER(_output), c_int64, POINTER(c_int32)],
     "flashvid_compressor_statistics": [_handle, _statistics],
     "flashvid_stream_create": [_configuration, c_int64, c_int64, c_int32, c_int32, _new_handle, *_message],
     "flashvid_stream_destroy": [_handle],
@@ -266,8 +266,7 @@ FUNCTIONS: dict[str, list[Any]] = {
     "flashvid_stream_reset": [_handle],
     "flashvid_stream_statistics": [_handle, _statistics],
     "flashvid_pruned_count": [c_int64, c_double, _integer, *_message],
-    "flashvid_prune": [
-        c_void_p, c_int32, c_int64, c_int64, c_double, c_void_p, c_int32, c_int64, _integer, *_message],
+    "flashvid_prune": [c_void_p, c_int32, c_int64, c_int64, c_double, c_void_p, c_int32, c_int64, _integer, *_message],
     "flashvid_scorer_create": [c_int32, _new_handle, *_message],
     "flashvid_scorer_destroy": [_handle],
     "flashvid_scorer_scores": [_handle, POINTER(flashvid_encoder_attention), _floats, c_int64],
@@ -279,15 +278,34 @@ FUNCTIONS: dict[str, list[Any]] = {
     "flashvid_patch_grid_encoder_order": [_grid, c_void_p, c_int32, c_int64, _integer, *_message],
     "flashvid_patch_grid_attention": [_grid, c_void_p, c_int32, c_int64, _floats, c_int64, *_message],
     "flashvid_group_attention": [
-        c_void_p, c_int32, c_int64, c_int64, c_int64, c_void_p, c_int32, c_int64, _floats, c_int64, *_message],
+        c_void_p,
+        c_int32,
+        c_int64,
+        c_int64,
+        c_int64,
+        c_void_p,
+        c_int32,
+        c_int64,
+        _floats,
+        c_int64,
+        *_message,
+    ],
     "flashvid_prompt_preset": [_prompt, c_size_t, c_int32],
     "flashvid_prompt_count": [_prompt, c_int64, _integer, *_message],
-    "flashvid_prompt_keep": [
-        _prompt, c_void_p, c_int32, c_int64, POINTER(flashvid_kept_prompt), *_message],
-    "flashvid_prompt_prune": [
-        c_void_p, c_int64, c_void_p, c_int64, c_int32, c_void_p, c_int64, _integer, *_message],
+    "flashvid_prompt_keep": [_prompt, c_void_p, c_int32, c_int64, POINTER(flashvid_kept_prompt), *_message],
+    "flashvid_prompt_prune": [c_void_p, c_int64, c_void_p, c_int64, c_int32, c_void_p, c_int64, _integer, *_message],
     "flashvid_video_rows": [
-        c_void_p, c_int32, c_int64, c_int64, c_int64, c_int32, c_void_p, c_int64, _integer, *_message],
+        c_void_p,
+        c_int32,
+        c_int64,
+        c_int64,
+        c_int64,
+        c_int32,
+        c_void_p,
+        c_int64,
+        _integer,
+        *_message,
+    ],
     "flashvid_plan_expansion": [c_int64, c_int64, c_double, c_double, _number, *_message],
     "flashvid_plan_average": [c_int64, c_int64, c_double, c_double, _number, *_message],
     "flashvid_plan_frames": [_context, _configuration, _integer, *_message],
@@ -348,7 +366,10 @@ def _load(path: Path) -> ctypes.CDLL:
 path = _find()
 library = _load(path)
 
-#: One of the library's functions by its name; ctypes gives no better type.
-function: Callable[[str], Callable[..., Any]] = lambda name: getattr(library, name)  # noqa: E731
+
+def function(name: str) -> Callable[..., Any]:
+    """One of the library's functions; ctypes gives no better type."""
+    return getattr(library, name)  # type: ignore[no-any-return]
+
 
 version: str = library.flashvid_version_string().decode()

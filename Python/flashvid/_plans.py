@@ -48,8 +48,13 @@ def plan_average(layers: int, pruning_layer: int, kept_ratio: float, expansion: 
 def _number(function: str, layers: int, pruning_layer: int, kept_ratio: float, last: tuple[str, float]) -> float:
     number = ctypes.c_double()
     call(
-        function, whole("layers", layers), whole("pruning_layer", pruning_layer), real("kept_ratio", kept_ratio),
-        real(*last), ctypes.byref(number))
+        function,
+        whole("layers", layers),
+        whole("pruning_layer", pruning_layer),
+        real("kept_ratio", kept_ratio),
+        real(*last),
+        ctypes.byref(number),
+    )
     return number.value
 
 
@@ -106,8 +111,12 @@ class Context:
         ratio = ctypes.c_double()
         struct = configured(configuration, given)._struct()
         call(
-            "flashvid_plan_retention", ctypes.byref(self._struct()), ctypes.byref(struct), whole("frames", frames),
-            ctypes.byref(ratio))
+            "flashvid_plan_retention",
+            ctypes.byref(self._struct()),
+            ctypes.byref(struct),
+            whole("frames", frames),
+            ctypes.byref(ratio),
+        )
         return ratio.value
 
 
@@ -141,9 +150,10 @@ class HostModel:
 
     Args:
         model: Whose configuration it takes.
-        layers, width, feed_forward_width, heads, key_value_heads, head_width, context_length: The language model, each at
-            least 1.
-        pruning_layer, kept_ratio: Pruning inside it: from this layer on, this share of the visual tokens stays; in (0, 1].
+        layers, width, feed_forward_width, heads, key_value_heads, head_width, context_length: The language model, each
+            at least 1.
+        pruning_layer, kept_ratio: Pruning inside it: from this layer on, this share of the visual tokens stays; in (0,
+            1].
         frames, tokens_per_frame: Its usual video (Qwen: pairs of frames).
         overhead_per_frame, overhead_per_video: Positions beside the tokens, for each frame and for the video.
     """
@@ -189,12 +199,16 @@ class HostModel:
         """
         work = ctypes.c_double()
         call(
-            "flashvid_plan_prefill", ctypes.byref(self._struct()), whole("visual_tokens", visual_tokens),
-            whole("text_tokens", text_tokens), ctypes.byref(work))
+            "flashvid_plan_prefill",
+            ctypes.byref(self._struct()),
+            whole("visual_tokens", visual_tokens),
+            whole("text_tokens", text_tokens),
+            ctypes.byref(work),
+        )
         return work.value
 
     def plan(self, retention: float | None, text_tokens: int = 0) -> VideoPlan:
-        """The model's video at a retention, with the authors' configuration and the expansion that its pruning pays back.
+        """The model's video at a retention: the authors' configuration, and the expansion that its pruning pays back.
 
         Args:
             retention: In (0, 1]; None: without compression and pruning.
@@ -208,8 +222,12 @@ class HostModel:
         """
         struct = flashvid_plan_row()
         call(
-            "flashvid_plan_video", ctypes.byref(self._struct()), 0.0 if retention is None else _share(retention),
-            whole("text_tokens", text_tokens), ctypes.byref(struct))
+            "flashvid_plan_video",
+            ctypes.byref(self._struct()),
+            0.0 if retention is None else _share(retention),
+            whole("text_tokens", text_tokens),
+            ctypes.byref(struct),
+        )
         return VideoPlan(**{field.name: getattr(struct, field.name) for field in fields(VideoPlan)})
 
     def break_even(
@@ -228,9 +246,14 @@ class HostModel:
         """
         frames = ctypes.c_int64()
         call(
-            "flashvid_plan_break_even", ctypes.byref(self._struct()), real("retention", retention),
-            real("seconds_per_frame", seconds_per_frame), real("work_per_second", work_per_second),
-            whole("text_tokens", text_tokens), ctypes.byref(frames))
+            "flashvid_plan_break_even",
+            ctypes.byref(self._struct()),
+            real("retention", retention),
+            real("seconds_per_frame", seconds_per_frame),
+            real("work_per_second", work_per_second),
+            whole("text_tokens", text_tokens),
+            ctypes.byref(frames),
+        )
         return frames.value
 
 

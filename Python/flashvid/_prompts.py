@@ -83,11 +83,14 @@ class Prompt:
     def _struct(self) -> tuple[flashvid_prompt, list[Any]]:
         """The struct, and what keeps its lists alive."""
         struct = flashvid_prompt(
-            length=whole("length", self.length), frames=whole("frames", self.frames),
+            length=whole("length", self.length),
+            frames=whole("frames", self.frames),
             tokens_per_frame=whole("tokens_per_frame", self.tokens_per_frame),
-            video_start=whole("video_start", self.video_start), newlines=choice("newlines", self.newlines, _NEWLINES),
+            video_start=whole("video_start", self.video_start),
+            newlines=choice("newlines", self.newlines, _NEWLINES),
             video_token=whole("video_token", self.video_token, bits=32),
-            newline_columns=whole("newline_columns", self.newline_columns))
+            newline_columns=whole("newline_columns", self.newline_columns),
+        )
         kept: list[Any] = []
         if self.frame_starts is not None:
             starts = integers(self.frame_starts, "frame_starts", count=self.frames)
@@ -115,7 +118,8 @@ class Prompt:
         """What stays: all text, and for each row the position of its source token. O(length).
 
         Args:
-            indices: [K] those of `Compressed`; equal ones, which the published semantics give, are places of one position.
+            indices: [K] those of `Compressed`; equal ones, which the published semantics give, are places of one
+                position.
             first_position: Where `renumbered` begins.
 
         Raises:
@@ -126,8 +130,13 @@ class Prompt:
         struct, _kept = self._struct()
         lists = [numpy.empty(size, dtype=numpy.int64) for size in (places, places, places, len(rows))]
         kept = flashvid_kept_prompt(
-            positions=lists[0].ctypes.data, rows=lists[1].ctypes.data, renumbered=lists[2].ctypes.data,
-            visual_places=lists[3].ctypes.data, capacity=places, first_position=whole("first_position", first_position))
+            positions=lists[0].ctypes.data,
+            rows=lists[1].ctypes.data,
+            renumbered=lists[2].ctypes.data,
+            visual_places=lists[3].ctypes.data,
+            capacity=places,
+            first_position=whole("first_position", first_position),
+        )
         call("flashvid_prompt_keep", ctypes.byref(struct), rows.ctypes.data, 0, len(rows), ctypes.byref(kept))
         framework = framework_of(indices)
         return KeptPrompt(*(deliver(part, framework) for part in lists))
@@ -157,13 +166,21 @@ def prune_prompt(rows: Any, kept: Any) -> Any:
     places = numpy.empty(len(given), dtype=numpy.int64)
     count = ctypes.c_int64()
     call(
-        "flashvid_prompt_prune", given.ctypes.data, len(given), staying.ctypes.data, len(staying), 0, places.ctypes.data,
-        len(places), ctypes.byref(count))
+        "flashvid_prompt_prune",
+        given.ctypes.data,
+        len(given),
+        staying.ctypes.data,
+        len(staying),
+        0,
+        places.ctypes.data,
+        len(places),
+        ctypes.byref(count),
+    )
     return deliver(places[: count.value].copy(), framework_of(rows))
 
 
 def video_rows(indices: Any, frames: int, tokens_per_frame: int, newlines: Newlines) -> Any:
-    """What stands in place of LLaVA's one video token: the numbers of the rows in order, and -1 for a newline embedding.
+    """What stands in place of LLaVA's one video token: the numbers of the rows in order, -1 for a newline embedding.
 
     A newline by frame stands also behind a frame without rows, and newlines by grid row become newlines by frame.
 
@@ -182,6 +199,15 @@ def video_rows(indices: Any, frames: int, tokens_per_frame: int, newlines: Newli
     count = ctypes.c_int64()
     rows = numpy.empty(len(given) + max(1, whole("frames", frames)), dtype=numpy.int64)
     call(
-        "flashvid_video_rows", given.ctypes.data, 0, len(given), frames, whole("tokens_per_frame", tokens_per_frame),
-        choice("newlines", newlines, _NEWLINES), rows.ctypes.data, len(rows), ctypes.byref(count))
+        "flashvid_video_rows",
+        given.ctypes.data,
+        0,
+        len(given),
+        frames,
+        whole("tokens_per_frame", tokens_per_frame),
+        choice("newlines", newlines, _NEWLINES),
+        rows.ctypes.data,
+        len(rows),
+        ctypes.byref(count),
+    )
     return deliver(rows[: count.value].copy(), framework_of(indices))

@@ -35,11 +35,11 @@ class Scorer(Handle):
         O(F * H * N^2 * E), in matrix products.
 
         Args:
-            queries, keys: [F, H, N, E] finite numbers, float32, float16 or bfloat16: frames, heads, tokens, and numbers a
-                head. Encoders that have [F, N, H, E] pass a transposed view, which is not copied.
+            queries, keys: [F, H, N, E] finite numbers, float32, float16 or bfloat16: frames, heads, tokens, and numbers
+                a head. Encoders that have [F, N, H, E] pass a transposed view, which is not copied.
             scale: Factor of the products, of magnitude 1e30 at most and not 0; None: 1 / sqrt(E).
-            skip: Tokens at the start of a frame that get no score, [CLS] and registers; the softmax runs over them all the
-                same.
+            skip: Tokens at the start of a frame that get no score, [CLS] and registers; the softmax runs over them all
+                the same.
             query: Only what this token attends to counts, as CLIP's [CLS] row; None: the mean over all queries.
 
         Returns:
@@ -53,12 +53,24 @@ class Scorer(Handle):
         asked = read(keys, "keys", "frames, heads, tokens, width")
         if asking.shape != asked.shape:
             raise Error(
-                Status.INVALID_SHAPE, f"keys have the shape {list(asked.shape)}; expected the queries', {list(asking.shape)}")
+                Status.INVALID_SHAPE,
+                f"keys have the shape {list(asked.shape)}; expected the queries', {list(asking.shape)}",
+            )
         frames, heads, tokens, width = asking.shape
         struct = flashvid_encoder_attention(
-            queries=asking.address, keys=asked.address, query_type=asking.type, key_type=asked.type, frames=frames,
-            heads=heads, tokens=tokens, width=width, scale=factor(scale), skipped_tokens=whole("skip", skip),
-            single_query=query is not None, query=0 if query is None else whole("query", query))
+            queries=asking.address,
+            keys=asked.address,
+            query_type=asking.type,
+            key_type=asked.type,
+            frames=frames,
+            heads=heads,
+            tokens=tokens,
+            width=width,
+            scale=factor(scale),
+            skipped_tokens=whole("skip", skip),
+            single_query=query is not None,
+            query=0 if query is None else whole("query", query),
+        )
         struct.query_frame_stride, struct.query_head_stride, struct.query_token_stride, _ = asking.strides
         struct.key_frame_stride, struct.key_head_stride, struct.key_token_stride, _ = asked.strides
         scores = numpy.empty((frames, max(0, tokens - skip)), dtype=numpy.float32)
@@ -87,14 +99,26 @@ class Scorer(Handle):
         asked = read(keys, "keys", "key heads, keys, width")
         if asking.shape[1] != asked.shape[2]:
             raise Error(
-                Status.INVALID_SHAPE, f"keys have {asked.shape[2]} numbers a head; expected the query's, {asking.shape[1]}")
+                Status.INVALID_SHAPE,
+                f"keys have {asked.shape[2]} numbers a head; expected the query's, {asking.shape[1]}",
+            )
         wanted = None if places is None else integers(places, "places")
         struct = flashvid_decoder_attention(
-            query=asking.address, keys=asked.address, query_type=asking.type, key_type=asked.type,
-            heads=asking.shape[0], width=asking.shape[1], key_heads=asked.shape[0], key_count=asked.shape[1],
-            query_head_stride=asking.strides[0], key_head_stride=asked.strides[0], key_stride=asked.strides[1],
-            scale=factor(scale), places=None if wanted is None else wanted.ctypes.data,
-            place_count=0 if wanted is None else len(wanted))
+            query=asking.address,
+            keys=asked.address,
+            query_type=asking.type,
+            key_type=asked.type,
+            heads=asking.shape[0],
+            width=asking.shape[1],
+            key_heads=asked.shape[0],
+            key_count=asked.shape[1],
+            query_head_stride=asking.strides[0],
+            key_head_stride=asked.strides[0],
+            key_stride=asked.strides[1],
+            scale=factor(scale),
+            places=None if wanted is None else wanted.ctypes.data,
+            place_count=0 if wanted is None else len(wanted),
+        )
         scores = numpy.empty(asked.shape[1] if wanted is None else len(wanted), dtype=numpy.float32)
         with self._entered():
             self._call("last_query", ctypes.byref(struct), floats(scores), scores.size)
@@ -109,7 +133,12 @@ def factor(scale: float | None) -> float:
 
 
 def attention_scores(
-    queries: Any, keys: Any, *, scale: float | None = None, skip: int = 0, query: int | None = None,
+    queries: Any,
+    keys: Any,
+    *,
+    scale: float | None = None,
+    skip: int = 0,
+    query: int | None = None,
     threads: int | None = None,
 ) -> Any:
     """`Scorer.attention_scores`, once.
@@ -172,6 +201,15 @@ def prune(attention: Any, ratio: float) -> Any:
     kept = numpy.empty(pruned_count(tokens, ratio), dtype=numpy.int64)
     count = ctypes.c_int64()
     call(
-        "flashvid_prune", given.address, given.type, tokens, given.strides[0], real("ratio", ratio), kept.ctypes.data, 0, len(kept),
-        ctypes.byref(count))
+        "flashvid_prune",
+        given.address,
+        given.type,
+        tokens,
+        given.strides[0],
+        real("ratio", ratio),
+        kept.ctypes.data,
+        0,
+        len(kept),
+        ctypes.byref(count),
+    )
     return deliver(kept, framework_of(attention))

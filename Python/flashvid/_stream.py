@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ._arguments import thread_count, whole
 from ._compressor import Clip, Compressed, CompressingHandle
 from ._configuration import Configuration, ConfigurationFields, configured, takes_fields
-from ._errors import Error, Status
-from ._library import function
+from ._errors import Error
 from ._tensors import SCALARS, Framework, framework_of, type_name, unreadable
 
 if TYPE_CHECKING:
@@ -26,14 +25,16 @@ class Stream(CompressingHandle):
     Args:
         tokens_per_frame: N.
         channels: D.
-        configuration: What to keep; fields given beside it come before its own. `maximum_segment_frames` must be at least
+        configuration: What to keep; fields given beside it come before its own. `maximum_segment_frames` must be at
+            least
             1: it bounds the memory.
         dtype: Type of the features.
         threads: 1 to 64, the calling one included; None: one a core.
         **given: Fields of `Configuration`.
 
     Raises:
-        Error: `Status.INVALID_CONFIGURATION`, `Status.INVALID_SHAPE`, `Status.SIZE_OVERFLOW`, `Status.INVALID_ARGUMENT`.
+        Error: `Status.INVALID_CONFIGURATION`, `Status.INVALID_SHAPE`, `Status.SIZE_OVERFLOW`,
+            `Status.INVALID_ARGUMENT`.
 
     >>> import numpy
     >>> video = numpy.random.default_rng(0).standard_normal((20, 16, 32), dtype=numpy.float32)
@@ -52,10 +53,15 @@ class Stream(CompressingHandle):
 
     @takes_fields
     def __init__(
-        self, tokens_per_frame: int, channels: int, configuration: Configuration | None = None, *,
-        dtype: Any = "float32", threads: int | None = None, **given: Unpack[ConfigurationFields],
+        self,
+        tokens_per_frame: int,
+        channels: int,
+        configuration: Configuration | None = None,
+        *,
+        dtype: Any = "float32",
+        threads: int | None = None,
+        **given: Unpack[ConfigurationFields],
     ) -> None:
-        self.configuration = configured(configuration, given)
         self._tokens = whole("tokens_per_frame", tokens_per_frame)
         self._channels = whole("channels", channels)
         self._type = type_name(dtype)
@@ -64,8 +70,13 @@ class Stream(CompressingHandle):
         #: Where the frames of the open segment came from, and so where it goes.
         self._framework: Framework = framework_of(None)
         super().__init__(
-            "flashvid_stream", ctypes.byref(self.configuration._struct()), self._tokens, self._channels,
-            SCALARS[self._type], thread_count(threads))
+            "flashvid_stream",
+            configured(configuration, given),
+            self._tokens,
+            self._channels,
+            SCALARS[self._type],
+            thread_count(threads),
+        )
 
     def push(self, frames: Any, attention: Any | None = None) -> list[Compressed[Any]]:
         """Takes frames, and hands out the segments that they close.
@@ -135,7 +146,9 @@ class StreamError(Error):
         segments: The segments that they closed.
     """
 
-    def __init__(self, status: int, message: str, taken: int = 0, segments: list[Compressed[Any]] | None = None) -> None:
+    def __init__(
+        self, status: int, message: str, taken: int = 0, segments: list[Compressed[Any]] | None = None
+    ) -> None:
         super().__init__(status, message)
         self.taken = taken
         self.segments = segments or []

@@ -2,18 +2,19 @@
 
 Read without a copy: float32, float16 and bfloat16 in the host's memory, if the last dimension is contiguous and rows do
 not lie in one another; strides are passed on. Anything else with these types is copied once (another byte order, a
-transposed, reversed or broadcast last dimension, a misaligned buffer). Other types are refused, never converted: what is
-lost by rounding is the caller's to decide.
+transposed, reversed or broadcast last dimension, a misaligned buffer). Other types are refused, never converted: what
+is lost by rounding is the caller's to decide.
 
-Whatever NumPy takes for an array is NumPy's (`__array_interface__`, the buffer protocol), and so is what speaks DLPack in
-the host's memory; torch tensors are torch's. Torch is never imported here: who has a tensor has imported it.
+Whatever NumPy takes for an array is NumPy's (`__array_interface__`, the buffer protocol), and so is what speaks DLPack
+in the host's memory; torch tensors are torch's. Torch is never imported here: who has a tensor has imported it.
 """
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from typing import Any, NamedTuple, Protocol, Sequence
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
 
 import numpy
 from numpy.typing import NDArray
@@ -116,8 +117,8 @@ def as_numpy(array: Any, name: str) -> NDArray[Any]:
 class Torch:
     """Tensors of torch's on one device.
 
-    The engine works in the host's memory: a CUDA tensor is fetched through pinned memory, and the answer goes back to its
-    device from pinned memory. Tensors of other devices are fetched and brought back as torch does it.
+    The engine works in the host's memory: a CUDA tensor is fetched through pinned memory, and the answer goes back to
+    its device from pinned memory. Tensors of other devices are fetched and brought back as torch does it.
     """
 
     def __init__(self, torch: Any, device: Any) -> None:
@@ -155,14 +156,14 @@ class Torch:
         return host
 
     def empty(self, shape: Sequence[int], type: str) -> Any:
-        return self.torch.empty(
-            tuple(shape), dtype=getattr(self.torch, type), pin_memory=self.device.type == "cuda")
+        return self.torch.empty(tuple(shape), dtype=getattr(self.torch, type), pin_memory=self.device.type == "cuda")
 
     def address(self, array: Any) -> int:
         return int(array.data_ptr())
 
     def deliver(self, array: Any) -> Any:
-        # From pinned memory the copy may be under way when this returns: what the caller does on his stream waits for it.
+        # From pinned memory the copy may be under way when this returns: what the caller does on his stream
+        # waits for it.
         return array.to(self.device, non_blocking=True) if self.device.type != "cpu" else array
 
 
@@ -223,8 +224,7 @@ def floats(array: NDArray[numpy.float32]) -> Any:
 def check_dimensions(shape: tuple[int, ...], name: str, dimensions: str) -> None:
     expected = dimensions.count(",") + 1
     if len(shape) != expected:
-        raise Error(
-            Status.INVALID_SHAPE, f"{name} have the shape {list(shape)}; expected [{dimensions}]")
+        raise Error(Status.INVALID_SHAPE, f"{name} have the shape {list(shape)}; expected [{dimensions}]")
 
 
 def unreadable(name: str, type: str) -> TypeError:
@@ -242,14 +242,10 @@ def is_readable(shape: Sequence[int], strides: Sequence[int], width: int) -> boo
         if size > 1 and stride != row:
             return False
         row *= size
-    return all(
-        size <= 1 or row <= stride <= _LARGEST_STRIDE for size, stride in zip(shape[:inner], strides[:inner])
-    )
+    return all(size <= 1 or row <= stride <= _LARGEST_STRIDE for size, stride in zip(shape[:inner], strides[:inner]))
 
 
-def operand(
-    address: int, type: int, shape: tuple[int, ...], strides: Sequence[int], width: int, owner: Any
-) -> Operand:
+def operand(address: int, type: int, shape: tuple[int, ...], strides: Sequence[int], width: int, owner: Any) -> Operand:
     if 0 in shape:
         address = ctypes.addressof(_nothing)
     # 0 is the compact layout: of a dimension of one the stride is not looked at, and may be anything.

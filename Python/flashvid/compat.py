@@ -1,6 +1,6 @@
 """The released program's function, for code that calls it.
 
-    from flashvid.compat import flashvid_compression      # for: from flashvid.utils import flashvid_compression
+from flashvid.compat import flashvid_compression      # for: from flashvid.utils import flashvid_compression
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ _SELECTIONS: dict[str, Any] = {
 
 
 def flashvid_compression(
-    video_features: Any, cls_attention: Any, flashvid_config: Any, *, semantics: Semantics = "published",
+    video_features: Any,
+    cls_attention: Any,
+    flashvid_config: Any,
+    *,
+    semantics: Semantics = "published",
     threads: int | None = None,
 ) -> tuple[Any, Any]:
     """Compresses a clip as the released program does, its defects included, but for what it does to its arguments: the
@@ -33,24 +37,24 @@ def flashvid_compression(
         cls_attention: [F, N], finite and not negative; None where the selection does not look at it.
         flashvid_config: An object with the released program's attributes: `retention_ratio`, `expansion`, `alpha`,
             `token_selection_method` ("attn", "div", "attn_div", "attn_div_v2", or its enumeration), `do_segment`,
-            `segment_threshold`, `min_segment_num`, `complementary_segment`, `temporal_threshold`; one that is missing has
-            the released program's default. `num_attn_div_tokens`, `num_sttm_tokens` and `visual_token_length` are set, as
-            the released program sets them.
+            `segment_threshold`, `min_segment_num`, `complementary_segment`, `temporal_threshold`; one that is missing
+            has the released program's default. `num_attn_div_tokens`, `num_sttm_tokens` and `visual_token_length` are
+            set, as the released program sets them.
         semantics: "definition" gives what `flashvid.compress` gives.
         threads: 1 to 64; None: one a core.
 
     Returns:
-        The rows [K, D] in the features' type, and the source tokens [K], int64, whose places they take, ascending; an index
-        may repeat. Both on the features' device.
+        The rows [K, D] in the features' type, and the source tokens [K], int64, whose places they take, ascending; an
+        index may repeat. Both on the features' device.
 
     Raises:
         Error: As `flashvid.compress`.
 
-    Where the released program rounds in the features' type, decisions here are those of float64; and its clustering adds
-    noise to break ties, which go to the lower index here.
+    Where the released program rounds in the features' type, decisions here are those of float64; and its clustering
+    adds noise to break ties, which go to the lower index here.
     """
     configuration = configuration_of(flashvid_config, semantics)
-    frames, tokens, _ = video_features.shape
+    _, tokens, _ = video_features.shape
     with Compressor(configuration, threads=threads) as compressor:
         video = compressor.compress(video_features, cls_attention)
     # What the language model's half looks at.

@@ -10,9 +10,9 @@ For a folder of them on one machine a loop does; for more, `FileCompressor` is w
 
     frame.mapInPandas(compress_partition("rows", threads=1, retention=0.10), schema=SPARK_SCHEMA)
 
-A result appears under its name when it is complete, so a worker that dies leaves nothing half written, and whoever does its
-file again, at once or in the next run, does it in full. A file whose result is there, by the same configuration and not
-older than the file, is not done again.
+A result appears under its name when it is complete, so a worker that dies leaves nothing half written, and whoever does
+its file again, at once or in the next run, does it in full. A file whose result is there, by the same configuration and
+not older than the file, is not done again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import json
 import os
 import time
 import uuid
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy
 
@@ -52,11 +53,14 @@ def feature_files(folder: str | os.PathLike[str]) -> list[Path]:
     return sorted(path for path in Path(folder).iterdir() if path.suffix == ".safetensors")
 
 
-def compress_file(source: str | os.PathLike[str], target: str | os.PathLike[str], compressor: Compressor) -> Compressed[Any]:
+def compress_file(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], compressor: Compressor
+) -> Compressed[Any]:
     """Compresses a feature file.
 
     Args:
-        source: A safetensors file with `features` [F, N, D] and, if it has them, `attention` [F, N], each F32, F16 or BF16.
+        source: A safetensors file with `features` [F, N, D] and, if it has them, `attention` [F, N], each F32, F16 or
+            BF16.
         target: The file to write, as the file tool writes it: `tokens` [K, D], `indices` [K], `segment_lengths`,
             `assignment` [F * N], `counts` [K], and the configuration in the metadata. It appears when it is complete.
         compressor: What does it.
@@ -73,7 +77,10 @@ def compress_file(source: str | os.PathLike[str], target: str | os.PathLike[str]
         attention = file.get_tensor("attention") if "attention" in file.keys() else None
     video = compressor.compress(features, attention)
     tensors: dict[str, Any] = {
-        "tokens": video.tokens, "indices": video.indices, "segment_lengths": video.segment_lengths}
+        "tokens": video.tokens,
+        "indices": video.indices,
+        "segment_lengths": video.segment_lengths,
+    }
     if video.assignment is not None and video.counts is not None:
         tensors |= {"assignment": video.assignment.ravel(), "counts": video.counts}
     target = os.fspath(target)
@@ -113,8 +120,13 @@ class FileCompressor:
 
     @takes_fields
     def __init__(
-        self, folder: str | os.PathLike[str], configuration: Configuration | None = None, *, threads: int | None = None,
-        overwrite: bool = False, **given: Unpack[ConfigurationFields],
+        self,
+        folder: str | os.PathLike[str],
+        configuration: Configuration | None = None,
+        *,
+        threads: int | None = None,
+        overwrite: bool = False,
+        **given: Unpack[ConfigurationFields],
     ) -> None:
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -128,7 +140,9 @@ class FileCompressor:
         where `error` says why there is none: one bad file does not end the job.
         """
         target = self.folder / Path(path).name
-        told = dict(path=str(path), output=str(target), frames=0, tokens=0, rows=0, bytes=0, seconds=0.0, done=False, error="")
+        told = dict(
+            path=str(path), output=str(target), frames=0, tokens=0, rows=0, bytes=0, seconds=0.0, done=False, error=""
+        )
         if not self.overwrite and is_done(path, target, self.compressor.configuration):
             return told
         start = time.perf_counter()
@@ -139,8 +153,13 @@ class FileCompressor:
             return told | {"error": f"{type(error).__name__}: {error}"}
         frames, tokens = video.parents.shape
         return told | dict(
-            frames=frames, tokens=frames * tokens, rows=len(video), bytes=os.path.getsize(path),
-            seconds=time.perf_counter() - start, done=True)
+            frames=frames,
+            tokens=frames * tokens,
+            rows=len(video),
+            bytes=os.path.getsize(path),
+            seconds=time.perf_counter() - start,
+            done=True,
+        )
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, Any]:
         """A batch of Ray Data's: `path` goes in, the columns of `REPORT` come out."""
@@ -153,8 +172,12 @@ class FileCompressor:
 
 @takes_fields
 def compress_partition(
-    folder: str | os.PathLike[str], configuration: Configuration | None = None, *, threads: int | None = None,
-    overwrite: bool = False, **given: Unpack[ConfigurationFields],
+    folder: str | os.PathLike[str],
+    configuration: Configuration | None = None,
+    *,
+    threads: int | None = None,
+    overwrite: bool = False,
+    **given: Unpack[ConfigurationFields],
 ) -> Callable[[Iterator[Any]], Iterator[Any]]:
     """What Spark's `mapInPandas` maps over a partition: frames with `path` go in, the columns of `REPORT` come out.
 

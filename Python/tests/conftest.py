@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy
 import pytest
@@ -16,9 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "Tests" / "Fixtures"
 
 # Folders whose tests need what is not everywhere. `scripts/python-test --all` installs all of it.
-NEEDS = {
-    "with_torch": ["torch"], "transformers": ["torch", "transformers"], "with_jobs": ["ray", "pyspark", "pandas"],
-}
+NEEDS = {"with_torch": ["torch"], "transformers": ["torch", "transformers"], "with_jobs": ["ray", "pyspark", "pandas"]}
 
 
 def is_installed(module: str) -> bool:
@@ -64,7 +63,9 @@ def same(one: flashvid.Compressed[Any], other: flashvid.Compressed[Any]) -> bool
         if array is None:
             return b""
         if hasattr(array, "data_ptr"):
-            array = array.contiguous().view(getattr(__import__("torch"), "uint8")).numpy()
+            import torch
+
+            array = array.contiguous().view(torch.uint8).numpy()
         return array.tobytes()
 
     names = ("tokens", "indices", "counts", "assignment", "parents", "kinds", "segment_lengths")

@@ -31,16 +31,21 @@ def test_attention_scores(dtype: str) -> None:
     full = received(queries, keys, 0.25)
     numpy.testing.assert_allclose(flashvid.attention_scores(queries, keys), full.mean(axis=(1, 2)), rtol=1e-5)
     numpy.testing.assert_allclose(
-        flashvid.attention_scores(queries, keys, skip=3), full.mean(axis=(1, 2))[:, 3:], rtol=1e-5)
+        flashvid.attention_scores(queries, keys, skip=3), full.mean(axis=(1, 2))[:, 3:], rtol=1e-5
+    )
     numpy.testing.assert_allclose(
-        flashvid.attention_scores(queries, keys, query=0, skip=1), full[:, :, 0].mean(axis=1)[:, 1:], rtol=1e-5)
+        flashvid.attention_scores(queries, keys, query=0, skip=1), full[:, :, 0].mean(axis=1)[:, 1:], rtol=1e-5
+    )
     numpy.testing.assert_allclose(
-        flashvid.attention_scores(queries, keys, scale=-0.5), received(queries, keys, -0.5).mean(axis=(1, 2)), rtol=1e-5)
+        flashvid.attention_scores(queries, keys, scale=-0.5), received(queries, keys, -0.5).mean(axis=(1, 2)), rtol=1e-5
+    )
 
 
 def test_attention_scores_of_a_real_encoder() -> None:
     layer = load_file(ENCODER / "attention.safetensors")
-    scores = flashvid.attention_scores(layer["query"], layer["key"], skip=layer["query"].shape[2] - layer["attention"].shape[1])
+    scores = flashvid.attention_scores(
+        layer["query"], layer["key"], skip=layer["query"].shape[2] - layer["attention"].shape[1]
+    )
     numpy.testing.assert_allclose(scores, layer["attention"], rtol=1e-5)
 
 
@@ -48,16 +53,21 @@ def test_attention_scores_of_other_layouts() -> None:
     queries, keys = numpy.random.default_rng(1).standard_normal((2, 3, 20, 4, 16), dtype=numpy.float32)
     there = flashvid.attention_scores(queries.swapaxes(1, 2), keys.swapaxes(1, 2))
     copied = flashvid.attention_scores(
-        numpy.ascontiguousarray(queries.swapaxes(1, 2)), numpy.asfortranarray(keys.swapaxes(1, 2)))
+        numpy.ascontiguousarray(queries.swapaxes(1, 2)), numpy.asfortranarray(keys.swapaxes(1, 2))
+    )
     assert (there == copied).all()
 
 
 def test_what_attention_scores_refuse() -> None:
     queries = numpy.ones((1, 2, 5, 8), dtype=numpy.float32)
     for arguments, status in [
-        ({"skip": 6}, Status.OUT_OF_RANGE), ({"skip": -1}, Status.OUT_OF_RANGE), ({"query": 5}, Status.OUT_OF_RANGE),
-        ({"query": -1}, Status.OUT_OF_RANGE), ({"scale": 0}, Status.INVALID_CONFIGURATION),
-        ({"scale": 1e31}, Status.INVALID_CONFIGURATION), ({"threads": 100}, Status.INVALID_ARGUMENT),
+        ({"skip": 6}, Status.OUT_OF_RANGE),
+        ({"skip": -1}, Status.OUT_OF_RANGE),
+        ({"query": 5}, Status.OUT_OF_RANGE),
+        ({"query": -1}, Status.OUT_OF_RANGE),
+        ({"scale": 0}, Status.INVALID_CONFIGURATION),
+        ({"scale": 1e31}, Status.INVALID_CONFIGURATION),
+        ({"threads": 100}, Status.INVALID_ARGUMENT),
     ]:
         with pytest.raises(Error) as caught:
             flashvid.attention_scores(queries, queries, **arguments)  # type: ignore[arg-type]
@@ -118,8 +128,9 @@ def test_patches(rows: int, columns: int) -> None:
     # Windows of 4 x 4 tokens, numbered in the order in which the encoder has them.
     high, wide = rows // 2, columns // 2
     tokens = numpy.arange(high * wide).reshape(high, wide)
-    encoder = numpy.concatenate([
-        tokens[top : top + 4, left : left + 4].ravel() for top in range(0, high, 4) for left in range(0, wide, 4)])
+    encoder = numpy.concatenate(
+        [tokens[top : top + 4, left : left + 4].ravel() for top in range(0, high, 4) for left in range(0, wide, 4)]
+    )
     assert grid.encoder_order().tolist() == encoder.tolist()
     assert (encoder[grid.reading_order()] == numpy.arange(high * wide)).all()
     scores = numpy.random.default_rng(0).random((3, rows * columns), dtype=numpy.float32)
@@ -189,7 +200,9 @@ def test_what_prompts_refuse() -> None:
         flashvid.video_rows([0], 1, 1, "many")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("model, newlines", [("llava-onevision", "after-video"), ("llava-video", "after-frame"), ("qwen3-vl", "none")])
+@pytest.mark.parametrize(
+    "model, newlines", [("llava-onevision", "after-video"), ("llava-video", "after-frame"), ("qwen3-vl", "none")]
+)
 def test_newlines(model: Any, newlines: Any) -> None:
     assert flashvid.Prompt.newlines_of(model) == newlines
     rows = flashvid.video_rows([1, 2, 6], 3, 4, newlines).tolist()

@@ -69,7 +69,10 @@ LAYOUTS: dict[str, tuple[Any, bool]] = {
     "every other channel": (lambda x: numpy.repeat(x, 2, axis=2)[:, :, ::2], False),
     "frames backwards": (lambda x: numpy.ascontiguousarray(x[::-1])[::-1], False),
     "big-endian": (lambda x: x.astype(x.dtype.newbyteorder(">")), False),
-    "misaligned": (lambda x: numpy.frombuffer(b"1" + x.tobytes(), dtype="u1")[1:].view(x.dtype).reshape(x.shape), False),
+    "misaligned": (
+        lambda x: numpy.frombuffer(b"1" + x.tobytes(), dtype="u1")[1:].view(x.dtype).reshape(x.shape),
+        False,
+    ),
 }
 
 
@@ -89,14 +92,20 @@ def test_layouts(clip: Any, layout: str, dtype: str) -> None:
 def test_dimensions_of_one_may_have_any_stride(clip: Any, frames: int, tokens: int, channels: int) -> None:
     features, attention = clip(frames, tokens, channels)
     strange = numpy.lib.stride_tricks.as_strided(
-        features, features.shape, tuple(-12 if n == 1 else s for n, s in zip(features.shape, features.strides)))
+        features, features.shape, tuple(-12 if n == 1 else s for n, s in zip(features.shape, features.strides))
+    )
     assert same(compress(strange, attention, retention=1.0), compress(features, attention, retention=1.0))
 
 
 @pytest.mark.parametrize(
     "arrange",
-    [numpy.asfortranarray, lambda a: numpy.repeat(a, 2, axis=1)[:, ::2], lambda a: numpy.ascontiguousarray(a[:, ::-1])[:, ::-1]],
-    ids=["Fortran order", "every other", "backwards"])
+    [
+        numpy.asfortranarray,
+        lambda a: numpy.repeat(a, 2, axis=1)[:, ::2],
+        lambda a: numpy.ascontiguousarray(a[:, ::-1])[:, ::-1],
+    ],
+    ids=["Fortran order", "every other", "backwards"],
+)
 def test_attention_layouts(clip: Any, arrange: Any) -> None:
     features, attention = clip()
     assert same(compress(features, arrange(attention)), compress(features, attention))
@@ -184,7 +193,9 @@ def test_features_are_neither_copied_nor_changed() -> None:
         result = compressor.compress(features)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-    written = sum(getattr(result, name).nbytes for name in ("tokens", "indices", "counts", "assignment", "parents", "kinds"))
+    written = sum(
+        getattr(result, name).nbytes for name in ("tokens", "indices", "counts", "assignment", "parents", "kinds")
+    )
     # NumPy reports its memory to tracemalloc: the results and some small objects, and nothing of the features' 12.8 MB.
     assert written <= peak < written + 50_000 < features.nbytes / 4
     assert (features == before).all()
@@ -212,6 +223,11 @@ def test_results_are_the_callers(clip: Any) -> None:
 def test_numbers_of_numpys(clip: Any) -> None:
     features, attention = clip()
     given = compress(
-        features, attention, retention=numpy.float32(0.5), minimum_segments=numpy.int64(2), carry=numpy.bool_(True),
-        threads=numpy.int32(1))
+        features,
+        attention,
+        retention=numpy.float32(0.5),
+        minimum_segments=numpy.int64(2),
+        carry=numpy.bool_(True),
+        threads=numpy.int32(1),
+    )
     assert same(given, compress(features, attention, retention=0.5, minimum_segments=2, carry=True))

@@ -32,7 +32,8 @@ from flashvid import Error, Status, compress
         ({"threads": 65}, Status.INVALID_ARGUMENT, "65"),
         ({"threads": 2**32}, Status.SIZE_OVERFLOW, "threads is 4294967296"),
     ],
-    ids=str)
+    ids=str,
+)
 def test_configurations(clip: Any, fields: dict[str, Any], status: Status, text: str) -> None:
     with pytest.raises(Error, match=text) as caught:
         compress(*clip(), **fields)
@@ -49,7 +50,9 @@ def test_arguments_that_there_are_not(clip: Any) -> None:
         compress(*clip(), retain=0.1)
 
 
-@pytest.mark.parametrize("fields", [{"rows": 1.5}, {"rows": "10"}, {"retention": "0.1"}, {"alpha": [1]}, {"threads": 2.0}], ids=str)
+@pytest.mark.parametrize(
+    "fields", [{"rows": 1.5}, {"rows": "10"}, {"retention": "0.1"}, {"alpha": [1]}, {"threads": 2.0}], ids=str
+)
 def test_numbers_of_other_kinds(clip: Any, fields: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match=f"{next(iter(fields))} is "):
         compress(*clip(), **fields)
@@ -57,9 +60,16 @@ def test_numbers_of_other_kinds(clip: Any, fields: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize(
     "shape, text",
-    [((4, 8), "expected \\[frames, tokens, channels\\]"), ((1, 4, 8, 8), "expected"), ((), "expected"),
-     ((0, 4, 8), "0 frames"), ((4, 0, 8), "0 tokens"), ((4, 4, 0), "0 channels")],
-    ids=str)
+    [
+        ((4, 8), "expected \\[frames, tokens, channels\\]"),
+        ((1, 4, 8, 8), "expected"),
+        ((), "expected"),
+        ((0, 4, 8), "0 frames"),
+        ((4, 0, 8), "0 tokens"),
+        ((4, 4, 0), "0 channels"),
+    ],
+    ids=str,
+)
 def test_shapes_of_features(shape: tuple[int, ...], text: str) -> None:
     with pytest.raises(Error, match=text) as caught:
         compress(numpy.zeros(shape, dtype=numpy.float32))
@@ -107,16 +117,23 @@ def test_a_compressor_goes_on_after_an_error(clip: Any) -> None:
 
 
 def test_a_clip_that_no_memory_holds() -> None:
-    huge = numpy.lib.stride_tricks.as_strided(numpy.zeros(1, dtype=numpy.float32), (2**20, 2**20, 2**20), (2**22, 2**12, 4))
+    huge = numpy.lib.stride_tricks.as_strided(
+        numpy.zeros(1, dtype=numpy.float32), (2**20, 2**20, 2**20), (2**22, 2**12, 4)
+    )
     with pytest.raises((Error, MemoryError)):
         compress(huge)
 
 
 @pytest.mark.parametrize(
     "error",
-    [Error(5, "a text"), flashvid.OutOfMemoryError(15, "no memory"), flashvid.StreamError(12, "a frame", 3, []),
-     flashvid.BatchError(12, "a clip", [])],
-    ids=lambda error: type(error).__name__)
+    [
+        Error(5, "a text"),
+        flashvid.OutOfMemoryError(15, "no memory"),
+        flashvid.StreamError(12, "a frame", 3, []),
+        flashvid.BatchError(12, "a clip", []),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_errors_travel(error: Error) -> None:
     """As they must between processes."""
     other = pickle.loads(pickle.dumps(error))

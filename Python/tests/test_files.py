@@ -40,14 +40,18 @@ OPTIONS: list[tuple[dict[str, Any], list[str]]] = [
     ({"refined": True}, ["--refined"]),
     ({"semantics": "published", "retention": 0.3}, ["--published", "--retention", "0.3"]),
     ({"rows": 31}, ["--rows", "31"]),
-    ({"aggregation": "max", "segmentation": False, "alpha": 0.3, "maximum_segment_frames": 3},
-     ["--aggregation", "max", "--no-segmentation", "--alpha", "0.3", "--max-segment-frames", "3"]),
+    (
+        {"aggregation": "max", "segmentation": False, "alpha": 0.3, "maximum_segment_frames": 3},
+        ["--aggregation", "max", "--no-segmentation", "--alpha", "0.3", "--max-segment-frames", "3"],
+    ),
 ]
 
 
 @pytest.mark.parametrize("fields, arguments", OPTIONS, ids=str)
 @pytest.mark.parametrize("command", [[TOOL], [sys.executable, "-m", "flashvid"]], ids=["script", "module"])
-def test_files_are_the_tools(folder: Path, tmp_path: Path, fields: Any, arguments: list[str], command: list[str]) -> None:
+def test_files_are_the_tools(
+    folder: Path, tmp_path: Path, fields: Any, arguments: list[str], command: list[str]
+) -> None:
     for path in feature_files(folder):
         theirs = tmp_path / "theirs.safetensors"
         subprocess.run([*command, path, "-o", theirs, *arguments], check=True, capture_output=True)
@@ -127,7 +131,9 @@ def test_a_partition_without_spark(folder: Path, tmp_path: Path) -> None:
         """As much of a pandas frame as is used."""
 
         def __init__(self, rows: Any) -> None:
-            super().__init__(rows if isinstance(rows, dict) else {name: [row[name] for row in rows] for name in rows[0]})
+            super().__init__(
+                rows if isinstance(rows, dict) else {name: [row[name] for row in rows] for name in rows[0]}
+            )
 
     paths = [str(path) for path in feature_files(folder)]
     function = compress_partition(tmp_path / "rows", retention=0.3, threads=1)

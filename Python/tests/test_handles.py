@@ -34,7 +34,7 @@ def test_a_closed_compressor(clip: Any) -> None:
     with flashvid.Scorer() as scorer:
         pass
     with pytest.raises(ValueError, match="this scorer is closed"):
-        scorer.threads
+        print(scorer.threads)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/task"), reason="there is no /proc to count threads by")
@@ -61,7 +61,8 @@ def test_a_process_that_ends_with_open_handles() -> None:
         "c.compress(x[:2]); s.push(x[:2])\n"
         "def run():\n    while True: c.compress(x)\n"
         "threading.Thread(target=run, daemon=True).start()\n"
-        "time.sleep(0.2)\n")
+        "time.sleep(0.2)\n"
+    )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert ended.returncode == 0 and not ended.stderr
 
@@ -113,7 +114,9 @@ def test_a_forked_child(clip: Any) -> None:
         code = 1
         try:
             for call in (
-                lambda: compressor.compress(features, attention), lambda: compressor.threads, stream.finish,
+                lambda: compressor.compress(features, attention),
+                lambda: compressor.threads,
+                stream.finish,
                 lambda: scorer.attention_scores(features[None], features[None]),
             ):
                 try:

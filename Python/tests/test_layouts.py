@@ -18,7 +18,8 @@ HEADERS = ROOT / "Sources" / "CFlashVID" / "include"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
 STRUCTS = {
-    name: each for name, each in vars(_library).items()
+    name: each
+    for name, each in vars(_library).items()
     if isinstance(each, type) and issubclass(each, _library.Struct) and each is not _library.Struct
 }
 
@@ -50,7 +51,8 @@ def test_every_field_has_its_place_and_size(tmp_path: Path) -> None:
         lines.append(f'printf("{name} %zu\\n", sizeof({name}));')
         for field, *_ in struct._fields_:
             lines.append(
-                f'printf("{name}.{field} %zu %zu\\n", offsetof({name}, {field}), sizeof((({name} *)0)->{field}));')
+                f'printf("{name}.{field} %zu %zu\\n", offsetof({name}, {field}), sizeof((({name} *)0)->{field}));'
+            )
     printed = compiled("int main(void) {\n" + "\n".join(lines) + "\nreturn 0; }\n", tmp_path).splitlines()
     mirrored = []
     for name, struct in STRUCTS.items():
@@ -78,8 +80,13 @@ def test_every_function_is_bound_or_left_out() -> None:
 def mirrored(type: Any) -> str:
     """A ctypes type as C spells it."""
     simple: dict[Any, str] = {
-        ctypes.c_int32: "int32_t", ctypes.c_int64: "int64_t", ctypes.c_size_t: "size_t", ctypes.c_double: "double",
-        ctypes.c_float: "float", ctypes.c_char_p: "char *", ctypes.c_void_p: "void *",
+        ctypes.c_int32: "int32_t",
+        ctypes.c_int64: "int64_t",
+        ctypes.c_size_t: "size_t",
+        ctypes.c_double: "double",
+        ctypes.c_float: "float",
+        ctypes.c_char_p: "char *",
+        ctypes.c_void_p: "void *",
     }
     if type in simple:
         return simple[type]
@@ -104,13 +111,15 @@ def test_every_signature_is_the_headers() -> None:
         prototypes[name] = [plain(result), *map(plain, types)]
     assert len(prototypes) > 50
     ours = {name: ["int32_t", *map(mirrored, arguments)] for name, arguments in _library.FUNCTIONS.items()}
-    ours |= {name: [mirrored(result), *map(mirrored, arguments)] for name, (result, arguments) in _library.QUERIES.items()}
+    ours |= {
+        name: [mirrored(result), *map(mirrored, arguments)] for name, (result, arguments) in _library.QUERIES.items()
+    }
     assert ours == {name: types for name, types in prototypes.items() if name not in _library.LEFT_OUT}
 
 
 def test_every_status_has_its_number(tmp_path: Path) -> None:
     text = (HEADERS / "flashvid.h").read_text()
-    enumeration = text[text.index("typedef int32_t flashvid_status;"):]
+    enumeration = text[text.index("typedef int32_t flashvid_status;") :]
     statuses = set(re.findall(r"FLASHVID_(\w+) = \d+", enumeration[: enumeration.index("};")]))
     assert statuses == {status.name for status in Status}
     lines = "\n".join(f'printf("{status.name} %d\\n", FLASHVID_{status.name});' for status in Status)

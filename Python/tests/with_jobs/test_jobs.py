@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any
 
 import numpy
 import psutil
@@ -77,7 +78,15 @@ def kill_in_the_middle(job: subprocess.Popen[str], rows: Path, is_worker: Any, k
 def test_a_worker_dies(name: str, features: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows"
     (script, *options), is_worker = JOBS[name]
-    command = [sys.executable, str(ROOT / "Examples" / script), str(features), str(rows), "--retention", "0.2", *options]
+    command = [
+        sys.executable,
+        str(ROOT / "Examples" / script),
+        str(features),
+        str(rows),
+        "--retention",
+        "0.2",
+        *options,
+    ]
     environment = os.environ | {"PYSPARK_PYTHON": sys.executable, "RAY_DISABLE_IMPORT_WARNING": "1"}
     log = tmp_path / "log"
     killed: list[tuple[int, int]] = []
@@ -88,11 +97,17 @@ def test_a_worker_dies(name: str, features: Path, tmp_path: Path) -> None:
         output, _ = job.communicate(timeout=500)
         killer.join()
     assert job.returncode == 0, log.read_text()[-5000:]
-    print(f"{name}, workers killed after {[done for _, done in killed]} of {FILES} files:", *output.splitlines()[-2:], sep="\n")
+    print(
+        f"{name}, workers killed after {[done for _, done in killed]} of {FILES} files:",
+        *output.splitlines()[-2:],
+        sep="\n",
+    )
     # They died in the middle, and not one of the files is missing, cut or wrong.
     assert len(killed) == 2 and all(done < FILES for _, done in killed)
     assert "0 failed" in output and "frames/s" in output
-    assert sorted(path.name for path in rows.glob("*.safetensors")) == [f"{number:02}.safetensors" for number in range(FILES)]
+    assert sorted(path.name for path in rows.glob("*.safetensors")) == [
+        f"{number:02}.safetensors" for number in range(FILES)
+    ]
     for number in range(FILES):
         written = load_file(rows / f"{number:02}.safetensors")
         expected = flashvid.compress(load_file(features / f"{number:02}.safetensors")["features"], retention=0.2)

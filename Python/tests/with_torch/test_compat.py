@@ -18,7 +18,10 @@ from flashvid.compat import flashvid_compression
 
 CASES = sorted((FIXTURES / "golden").glob("*published*.safetensors"))
 METHODS = {
-    "attention": "attn", "diversity": "div", "attentionDiversity": "attn_div", "attentionDiversityEvent": "attn_div_v2",
+    "attention": "attn",
+    "diversity": "div",
+    "attentionDiversity": "attn_div",
+    "attentionDiversityEvent": "attn_div_v2",
 }
 
 
@@ -26,12 +29,19 @@ def released(configuration: dict[str, Any]) -> SimpleNamespace:
     """A configuration in the released program's names."""
     assert configuration["maximum_segment_frames"] == 0
     return SimpleNamespace(
-        retention_ratio=configuration["retention_ratio"], expansion=configuration["expansion"],
-        alpha=configuration["alpha"], token_selection_method=METHODS[configuration["selection"]],
-        temporal_threshold=configuration["temporal_threshold"], do_segment=configuration["segmentation"],
-        segment_threshold=configuration["segment_threshold"], min_segment_num=configuration["minimum_segments"],
-        complementary_segment=configuration["complementary_segments"], num_attn_div_tokens=None, num_sttm_tokens=None,
-        visual_token_length=None)
+        retention_ratio=configuration["retention_ratio"],
+        expansion=configuration["expansion"],
+        alpha=configuration["alpha"],
+        token_selection_method=METHODS[configuration["selection"]],
+        temporal_threshold=configuration["temporal_threshold"],
+        do_segment=configuration["segmentation"],
+        segment_threshold=configuration["segment_threshold"],
+        min_segment_num=configuration["minimum_segments"],
+        complementary_segment=configuration["complementary_segments"],
+        num_attn_div_tokens=None,
+        num_sttm_tokens=None,
+        visual_token_length=None,
+    )
 
 
 def test_there_are_cases() -> None:

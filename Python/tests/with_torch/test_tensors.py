@@ -69,8 +69,11 @@ def test_tensors_that_are_part_of_a_graph(clip: Any) -> None:
 def test_what_is_refused(clip: Any) -> None:
     features = torch.from_numpy(clip()[0])
     for wrong, text in [
-        (features.double(), "float64"), (features.to(torch.int32), "int32"), (features.to("meta"), "meta device"),
-        (features.to_sparse(), "sparse"), (features.to(torch.complex64), "complex64"),
+        (features.double(), "float64"),
+        (features.to(torch.int32), "int32"),
+        (features.to("meta"), "meta device"),
+        (features.to_sparse(), "sparse"),
+        (features.to(torch.complex64), "complex64"),
     ]:
         with pytest.raises(TypeError, match=text):
             flashvid.compress(wrong)
@@ -123,7 +126,8 @@ def test_torch_is_imported_by_nobody_but_the_caller() -> None:
     program = (
         "import sys, numpy, flashvid, flashvid.compat\n"
         "flashvid.compress(numpy.random.rand(4, 16, 8).astype('f4'))\n"
-        "assert 'torch' not in sys.modules\n")
+        "assert 'torch' not in sys.modules\n"
+    )
     subprocess.run([sys.executable, "-c", program], check=True)
 
 

@@ -10,6 +10,8 @@
 #define FLASHVID_SYMBOL(name, symbol) FLASHVID_PRAGMA(redefine_extname name symbol)
 #define FLASHVID_JOIN(prefix, name) prefix##name
 #define FLASHVID_PREFIXED(name, prefix) FLASHVID_SYMBOL(name, FLASHVID_JOIN(prefix, name))
+FLASHVID_PREFIXED(blas_memory_alloc, FLASHVID_BLAS_PREFIX)
+FLASHVID_PREFIXED(blas_memory_free, FLASHVID_BLAS_PREFIX)
 FLASHVID_PREFIXED(cblas_sdot, FLASHVID_BLAS_PREFIX)
 FLASHVID_PREFIXED(cblas_sgemm, FLASHVID_BLAS_PREFIX)
 FLASHVID_PREFIXED(cblas_sgemv, FLASHVID_BLAS_PREFIX)

@@ -25,9 +25,10 @@ PROGRAM = """
 import hashlib, re, sys
 {before}
 import numpy, flashvid
-x = numpy.random.default_rng(0).standard_normal((16, 100, 64), dtype=numpy.float32)
+x = numpy.random.default_rng(0).standard_normal((16, 100, 64), dtype=numpy.float32).cumsum(axis=0)
 {between}
-video = flashvid.compress(x, retention=0.3)
+video = flashvid.compress(x, retention=0.3, refined=True)
+assert (video.parents >= 0).any()
 print(hashlib.sha256(video.tokens.tobytes() + video.indices.tobytes()).hexdigest())
 print(*sorted(set(re.findall(r"/\\S*blas\\S*", open("/proc/self/maps").read()))))
 """

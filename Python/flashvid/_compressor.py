@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ._arguments import thread_count, whole
 from ._configuration import Configuration, ConfigurationFields, configured, takes_fields
 from ._errors import Error, Status, call, error
-from ._handles import Handle
+from ._handles import Handle, Progress
 from ._library import flashvid_clip, flashvid_configuration, flashvid_output, flashvid_statistics
 from ._tensors import SCALAR_NAMES, SCALARS, Framework, Operand, framework_of, read, type_name
 
@@ -78,7 +78,8 @@ class Compressed(Generic[Array]):
         kinds: [K] `Kind.SELECTED` or `Kind.CONTEXTUAL`, uint8.
         segment_lengths: Lengths of the clip's segments in frames, int64; they sum to F.
         statistics: Where the time went; of a batch, the sums over its clips.
-        first_frame: The frame with which the result begins: 0, but for the later segments of a stream.
+        first_frame, first_row: The frame and the row with which the result begins: 0, but for the later segments of a
+            stream.
     """
 
     tokens: Array
@@ -90,6 +91,7 @@ class Compressed(Generic[Array]):
     segment_lengths: Array
     statistics: Statistics
     first_frame: int = 0
+    first_row: int = 0
 
     def __len__(self) -> int:
         return len(self.tokens)  # type: ignore[arg-type]
@@ -99,6 +101,10 @@ class Compressed(Generic[Array]):
         rows, channels = tokens.shape
         segments = len(self.segment_lengths)  # type: ignore[arg-type]
         return f"<Compressed: {rows} rows of {channels} {type_name(tokens.dtype)}, {segments} segments>"
+
+
+#: Clips whose products are larger take some hundredths of a second or more, in which an interrupt matters.
+LONG = 1e9
 
 
 class Clip:
@@ -118,6 +124,7 @@ class Clip:
             frame_stride=self.features.strides[0],
             token_stride=self.features.strides[1],
         )
+        self.is_long = frames * tokens**2 * channels > LONG
         if attention is None:
             return
         self.attention = read(attention, "attention", "frames, tokens", width=0)
@@ -134,7 +141,10 @@ class Clip:
 
 def row_type(clip: Clip, dtype: Any | None) -> str:
     """The name of the rows' type: the one asked for, or the features'."""
-    name = SCALAR_NAMES[clip.features.type] if dtype is None else type_name(dtype)
+    return SCALAR_NAMES[clip.features.type] if dtype is None else scalar_name(type_name(dtype))
+
+
+def scalar_name(name: str) -> str:
     if name not in SCALARS:
         raise TypeError(f"dtype is {name}; expected float32, float16 or bfloat16")
     return name
@@ -188,17 +198,18 @@ class Result:
             segment_lengths=part(self.segment_lengths, segments),
             statistics=statistics,
             first_frame=self.struct.first_frame,
+            first_row=self.struct.first_row,
         )
 
 
 class CompressingHandle(Handle):
     """What compressor and stream have in common: a configuration, and results."""
 
-    def __init__(self, prefix: str, configuration: Configuration, *arguments: Any) -> None:
+    def __init__(self, prefix: str, configuration: Configuration, *arguments: Any, **running: Any) -> None:
         #: What to keep.
         self.configuration = configuration
         self._settings = configuration._struct()
-        super().__init__(prefix, ctypes.byref(self._settings), *arguments)
+        super().__init__(prefix, ctypes.byref(self._settings), *arguments, **running)
 
     def _statistics(self) -> Statistics:
         struct = flashvid_statistics()
@@ -220,6 +231,10 @@ class Compressor(CompressingHandle):
     Args:
         configuration: What to keep; fields given beside it come before its own.
         threads: 1 to 64, the calling one included; None: one a core.
+        time_limit: Seconds that a call may take, at least 0; a longer one ends at its next frame with
+            `Status.CANCELLED`. None or 0: as long as it takes.
+        progress: Is told how far a call is, a share of the work that rises from 0 to 1, a few times a frame, on one of
+            Python's threads. What it raises ends the call, which then raises it.
         **given: Fields of `Configuration`.
 
     Raises:
@@ -241,9 +256,17 @@ class Compressor(CompressingHandle):
         configuration: Configuration | None = None,
         *,
         threads: int | None = None,
+        time_limit: float | None = None,
+        progress: Progress | None = None,
         **given: Unpack[ConfigurationFields],
     ) -> None:
-        super().__init__("flashvid_compressor", configured(configuration, given), thread_count(threads))
+        super().__init__(
+            "flashvid_compressor",
+            configured(configuration, given),
+            thread_count(threads),
+            time_limit=time_limit,
+            progress=progress,
+        )
 
     @overload
     def compress(
@@ -274,9 +297,26 @@ class Compressor(CompressingHandle):
         frames, tokens, channels = clip.features.shape
         result = self._result(clip.framework, row_type(clip, dtype), frames, tokens, channels)
         with self._entered():
-            self._call("compress", ctypes.byref(clip.struct), ctypes.byref(result.struct))
+            self._call("compress", ctypes.byref(clip.struct), ctypes.byref(result.struct), is_long=clip.is_long)
             statistics = self._statistics()
         return result.compressed(statistics)
+
+    def workspace_bytes(self, frames: int, tokens_per_frame: int, channels: int, dtype: Any = "float32") -> int:
+        """Bytes of workspace that a clip of these sizes takes at the most, which the compressor then keeps.
+
+        Raises:
+            Error: `Status.INVALID_SHAPE`, `Status.SIZE_OVERFLOW`.
+        """
+        sizes = (
+            whole("frames", frames),
+            whole("tokens_per_frame", tokens_per_frame),
+            whole("channels", channels),
+            SCALARS[scalar_name(type_name(dtype))],
+        )
+        bytes = ctypes.c_int64()
+        with self._entered():
+            call("flashvid_compressor_workspace_bytes", self._handle, *sizes, ctypes.byref(bytes))
+        return bytes.value
 
     def compress_batch(
         self, features: Sequence[Any], attention: Sequence[Any | None] | None = None, *, dtype: Any | None = None
@@ -306,7 +346,7 @@ class Compressor(CompressingHandle):
         failure: Error | None = None
         with self._entered():
             try:
-                self._call("compress_batch", clip_list, output_list, count, statuses)
+                self._call("compress_batch", clip_list, output_list, count, statuses, is_long=True)
             except Error as refused:
                 failure = refused
             statistics = self._statistics()

@@ -10,18 +10,18 @@ import numpy
 from numpy.typing import NDArray
 
 from ._arguments import choice, thread_count, whole
-from ._compressor import Clip
+from ._compressor import Clip, row_type
 from ._configuration import MODELS, Model
 from ._errors import Error, Status, call, call_plain
 from ._library import flashvid_patch_grid
-from ._tensors import deliver, floats, framework_of, integers, read
+from ._tensors import SCALARS, deliver, floats, framework_of, integers, read
 
 Pooling = Literal["bilinear", "average", "max"]
 _POOLINGS = {"bilinear": 0, "average": 1, "max": 2}
 
 
 class Pooled(NamedTuple):
-    """A pooled clip: features [F, T, D], and attention [F, T] or None, both float32."""
+    """A pooled clip: features [F, T, D], and attention [F, T] in float32, or None."""
 
     features: Any
     attention: Any | None
@@ -43,7 +43,12 @@ def pooled_tokens(tokens_per_frame: int, pooling: Pooling = "bilinear") -> int:
 
 
 def pool(
-    features: Any, attention: Any | None = None, *, pooling: Pooling = "bilinear", threads: int | None = None
+    features: Any,
+    attention: Any | None = None,
+    *,
+    pooling: Pooling = "bilinear",
+    dtype: Any | None = None,
+    threads: int | None = None,
 ) -> Pooled:
     """Pools a clip as LLaVA does, features and attention alike: stride 2, over each frame's square grid of tokens.
 
@@ -55,31 +60,34 @@ def pool(
         pooling: "bilinear": half-pixel centres, no antialiasing, an odd side rounds up (LLaVA-OneVision, 27 becomes
             14); "average": the mean of 2 x 2, an odd last row and column are dropped (LLaVA-Video, 27 becomes 13);
             "max": the largest of 2 x 2, likewise.
+        dtype: Type of the pooled features; None: the features'.
         threads: 1 to 64; None: one a core.
 
     Returns:
         `Pooled`, of the features' kind and device.
 
     Raises:
-        Error: `Status.INVALID_SHAPE` (no square), `Status.NOT_FINITE`.
+        Error: `Status.INVALID_SHAPE` (no square), `Status.NOT_FINITE`, `Status.NOT_REPRESENTABLE`.
     """
     clip = Clip(features, attention)
     frames, tokens, channels = clip.features.shape
     number = choice("pooling", pooling, _POOLINGS)
     room = pooled_tokens(tokens, pooling)
-    pooled = numpy.empty((frames, room, channels), dtype=numpy.float32)
-    scores = None if attention is None else numpy.empty((frames, room), dtype=numpy.float32)
+    framework, type = clip.framework, row_type(clip, dtype)
+    pooled = framework.empty((frames, room, channels), type)
+    scores = None if attention is None else framework.empty((frames, room), "float32")
     call(
-        "flashvid_pool",
+        "flashvid_pool_typed",
         ctypes.byref(clip.struct),
         number,
-        floats(pooled),
-        None if scores is None else floats(scores),
+        framework.address(pooled),
+        SCALARS[type],
+        None if scores is None else framework.address(scores),
+        SCALARS["float32"],
         frames * room,
         thread_count(threads),
     )
-    framework = clip.framework
-    return Pooled(deliver(pooled, framework), None if scores is None else deliver(scores, framework))
+    return Pooled(framework.deliver(pooled), None if scores is None else framework.deliver(scores))
 
 
 @dataclass(frozen=True)

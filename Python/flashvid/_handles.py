@@ -1,29 +1,34 @@
-"""Handles of the library's: who may call, and when they are freed."""
+"""Handles of the library's: who may call, how a call ends early, and when they are freed."""
 
 from __future__ import annotations
 
+import _thread
 import ctypes
 import os
+import signal
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ._arguments import real
 from ._errors import Error, Status, call, error
-from ._library import function
+from ._library import flashvid_progress, function
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 _ERROR_BYTES = 1024
 
+Progress = Callable[[float], Any]
 
-def _destroy(prefix: str, handle: ctypes.c_void_p, process: int) -> None:
+
+def _close(prefix: str, handle: ctypes.c_void_p, process: int) -> None:
     # A child made by fork() has the handle's memory and not its threads: it is the parent's to free.
     if os.getpid() == process:
-        function(f"{prefix}_destroy")(handle)
+        function(f"{prefix}_close")(handle)
 
 
 class Handle:
@@ -35,14 +40,23 @@ class Handle:
 
     _what = "handle"
 
-    def __init__(self, prefix: str, *arguments: Any) -> None:
+    def __init__(
+        self, prefix: str, *arguments: Any, time_limit: float | None = None, progress: Progress | None = None
+    ) -> None:
         handle = ctypes.c_void_p()
         self._prefix = prefix
         self._process = os.getpid()
         self._lock = threading.Lock()
         call(f"{prefix}_create", *arguments, ctypes.byref(handle))
-        self._free = weakref.finalize(self, _destroy, prefix, handle, self._process)
+        self._free = weakref.finalize(self, _close, prefix, handle, self._process)
         self._handle = handle
+        #: What the progress callback raised, for the call that it ended.
+        self._raised: list[BaseException] = []
+        if time_limit is not None:
+            self._call("set_time_limit", real("time_limit", time_limit))
+        if progress is not None:
+            self._told = _callback(progress, self._raised)
+            self._call("set_progress", self._told, None)
 
     @contextmanager
     def _entered(self) -> Iterator[None]:
@@ -58,9 +72,20 @@ class Handle:
                 raise ValueError(f"this {self._what} is closed")
             yield
 
-    def _call(self, name: str, *arguments: Any) -> None:
-        """Calls a function of the handle's, which is held, and raises what it refuses."""
-        status = function(f"{self._prefix}_{name}")(self._handle, *arguments)
+    def _call(self, name: str, *arguments: Any, is_long: bool = False) -> None:
+        """Calls a function of the handle's, which is held, and raises what it refuses.
+
+        A long call of the main thread's is made on another one: Python hears of an interrupt on the main thread alone,
+        which then ends the call at its next frame.
+        """
+        called = function(f"{self._prefix}_{name}")
+        self._raised.clear()
+        if is_long and _is_interruptible():
+            status = _interruptible(lambda: called(self._handle, *arguments), self.cancel)
+        else:
+            status = called(self._handle, *arguments)
+        if self._raised:
+            raise self._raised.pop()
         if status:
             raise self._error(status)
 
@@ -76,6 +101,14 @@ class Handle:
         with self._entered():
             return int(function(f"{self._prefix}_threads")(self._handle))
 
+    def cancel(self) -> None:
+        """Ends the call that is under way in another thread: at its next frame it raises `Status.CANCELLED`.
+
+        Where none is, nothing happens, and calls that begin later are not ended.
+        """
+        if self._free.alive and os.getpid() == self._process:
+            function(f"{self._prefix}_cancel")(self._handle)
+
     def close(self) -> None:
         """Ends the threads and frees the memory, once a call that runs is over. Closing again does nothing."""
         if os.getpid() != self._process:
@@ -90,3 +123,58 @@ class Handle:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _callback(progress: Progress, raised: list[BaseException]) -> Any:
+    """A callback for the library; what it raises ends the call, which raises it in turn."""
+
+    def told(share: float, _: Any) -> int:
+        try:
+            progress(share)
+            return 0
+        except BaseException as failure:
+            raised.append(failure)
+            return 1
+
+    return flashvid_progress(told)
+
+
+def _is_interruptible() -> bool:
+    return threading.current_thread() is threading.main_thread() and callable(signal.getsignal(signal.SIGINT))
+
+
+def _interruptible(call: Callable[[], int], cancel: Callable[[], None]) -> int:
+    """Makes a call on another thread, and ends it early where this one is interrupted meanwhile.
+
+    Returns or raises when the call has returned, so that what it reads and writes is in use no longer.
+    """
+    guard, finished = threading.Lock(), threading.Lock()
+    finished.acquire()
+    state = {"abandoned": False, "begun": False, "status": 0}
+
+    def run() -> None:
+        with guard:
+            if state["abandoned"]:
+                return
+            state["begun"] = True
+        try:
+            state["status"] = call()
+        finally:
+            finished.release()
+
+    try:
+        _thread.start_new_thread(run, ())
+        finished.acquire()
+    except BaseException:
+        with guard:
+            state["abandoned"] = True
+        # Again and again, since the call may be about to begin, and further interrupts may come.
+        while state["begun"]:
+            try:
+                cancel()
+                if finished.acquire(timeout=0.005):
+                    break
+            except KeyboardInterrupt:
+                pass
+        raise
+    return state["status"]

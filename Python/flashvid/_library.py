@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable
-from ctypes import POINTER, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_void_p
+from ctypes import CFUNCTYPE, POINTER, c_char_p, c_double, c_float, c_int32, c_int64, c_size_t, c_void_p
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +80,7 @@ class flashvid_output(Struct):
         ("segment_lengths", c_void_p),
         ("parents", c_void_p),
         ("first_frame", c_int64),
+        ("first_row", c_int64),
     ]
 
 
@@ -135,7 +136,7 @@ class flashvid_decoder_attention(Struct):
         ("width", c_int64),
         ("query_head_stride", c_int64),
         ("key_head_stride", c_int64),
-        ("key_stride", c_int64),
+        ("key_token_stride", c_int64),
         ("scale", c_double),
         ("places", c_void_p),
         ("place_count", c_int64),
@@ -183,7 +184,7 @@ class flashvid_kept_prompt(Struct):
     ]
 
 
-class flashvid_context(Struct):
+class flashvid_context_budget(Struct):
     _fields_ = [
         ("struct_size", c_size_t),
         ("positions", c_int64),
@@ -239,40 +240,54 @@ _output = POINTER(flashvid_output)
 _statistics = POINTER(flashvid_statistics)
 _grid = POINTER(flashvid_patch_grid)
 _prompt = POINTER(flashvid_prompt)
-_context = POINTER(flashvid_context)
+_context = POINTER(flashvid_context_budget)
 _host = POINTER(flashvid_host_model)
 _floats = POINTER(c_float)
 _handle = c_void_p
 _new_handle = POINTER(c_void_p)
 
+#: Is told of the progress of a call, on the thread that made it.
+flashvid_progress = CFUNCTYPE(c_int32, c_double, c_void_p)
+
 #: What returns a status.
 FUNCTIONS: dict[str, list[Any]] = {
+    "flashvid_struct_field": [c_char_p, c_int64, POINTER(c_char_p), POINTER(c_size_t), POINTER(c_size_t)],
     "flashvid_configuration_init": [_configuration, c_size_t],
     "flashvid_configuration_preset": [_configuration, c_size_t, c_int32, c_double],
     "flashvid_configuration_refine": [_configuration],
     "flashvid_configuration_validate": [_configuration, *_message],
     "flashvid_output_token_count": [_configuration, c_int64, c_int64, _integer, *_message],
     "flashvid_compressor_create": [_configuration, c_int32, _new_handle, *_message],
-    "flashvid_compressor_destroy": [_handle],
     "flashvid_compressor_compress": [_handle, _clip, _output],
     "flashvid_compressor_compress_batch": [_handle, POINTER(_clip), POINTER(_output), c_int64, POINTER(c_int32)],
+    "flashvid_compressor_configuration": [_handle, _configuration, c_size_t],
+    "flashvid_compressor_output_token_count": [_handle, c_int64, c_int64, _integer, *_message],
+    "flashvid_compressor_workspace_bytes": [_handle, c_int64, c_int64, c_int64, c_int32, _integer, *_message],
     "flashvid_compressor_statistics": [_handle, _statistics],
     "flashvid_stream_create": [_configuration, c_int64, c_int64, c_int32, c_int32, _new_handle, *_message],
-    "flashvid_stream_destroy": [_handle],
     "flashvid_stream_push": [_handle, _clip, c_int64, _integer],
     "flashvid_stream_finish": [_handle],
     "flashvid_stream_segment_frames": [_handle, _integer],
     "flashvid_stream_next": [_handle, _output],
     "flashvid_stream_reset": [_handle],
+    "flashvid_stream_configuration": [_handle, _configuration, c_size_t],
+    "flashvid_stream_output_token_count": [_handle, c_int64, _integer, *_message],
+    "flashvid_stream_workspace_bytes": [_handle, _integer, *_message],
     "flashvid_stream_statistics": [_handle, _statistics],
     "flashvid_pruned_count": [c_int64, c_double, _integer, *_message],
     "flashvid_prune": [c_void_p, c_int32, c_int64, c_int64, c_double, c_void_p, c_int32, c_int64, _integer, *_message],
     "flashvid_scorer_create": [c_int32, _new_handle, *_message],
-    "flashvid_scorer_destroy": [_handle],
     "flashvid_scorer_scores": [_handle, POINTER(flashvid_encoder_attention), _floats, c_int64],
     "flashvid_scorer_last_query": [_handle, POINTER(flashvid_decoder_attention), _floats, c_int64],
+    "flashvid_scorer_workspace_bytes": [
+        _handle,
+        POINTER(flashvid_encoder_attention),
+        POINTER(flashvid_decoder_attention),
+        _integer,
+        *_message,
+    ],
     "flashvid_pooled_tokens": [c_int32, c_int64, _integer, *_message],
-    "flashvid_pool": [_clip, c_int32, _floats, _floats, c_int64, c_int32, *_message],
+    "flashvid_pool_typed": [_clip, c_int32, c_void_p, c_int32, c_void_p, c_int32, c_int64, c_int32, *_message],
     "flashvid_patch_grid_preset": [_grid, c_size_t, c_int32, c_int64, c_int64],
     "flashvid_patch_grid_reading_order": [_grid, c_void_p, c_int32, c_int64, _integer, *_message],
     "flashvid_patch_grid_encoder_order": [_grid, c_void_p, c_int32, c_int64, _integer, *_message],
@@ -316,6 +331,16 @@ FUNCTIONS: dict[str, list[Any]] = {
     "flashvid_plan_break_even": [_host, c_double, c_double, c_double, c_int64, _integer, *_message],
 }
 
+# What every kind of handle has.
+for _kind in ("compressor", "stream", "scorer"):
+    FUNCTIONS |= {
+        f"flashvid_{_kind}_destroy": [_handle],
+        f"flashvid_{_kind}_close": [_handle],
+        f"flashvid_{_kind}_cancel": [_handle],
+        f"flashvid_{_kind}_set_time_limit": [_handle, c_double],
+        f"flashvid_{_kind}_set_progress": [_handle, flashvid_progress, c_void_p],
+    }
+
 #: What returns something else.
 QUERIES: dict[str, tuple[Any, list[Any]]] = {
     "flashvid_version": (c_int32, []),
@@ -329,8 +354,15 @@ QUERIES: dict[str, tuple[Any, list[Any]]] = {
     "flashvid_scorer_error": (c_size_t, [_handle, *_message]),
 }
 
-#: What a NumPy user has already: `values[:, indices]`, `values[:, indices[:, None], indices]` and `numpy.where`.
-LEFT_OUT = ["flashvid_gather", "flashvid_gather_pairs", "flashvid_prompt_embeddings"]
+#: What a NumPy user has already (`values[:, indices]`, `values[:, indices[:, None], indices]`, `numpy.where`), and what
+#: has a more general form.
+LEFT_OUT = [
+    "flashvid_gather",
+    "flashvid_gather_strided",
+    "flashvid_gather_pairs",
+    "flashvid_prompt_embeddings",
+    "flashvid_pool",
+]
 
 # ------------------------------------------------------------------------------------------------------- library
 
@@ -362,9 +394,25 @@ def _load(path: Path) -> ctypes.CDLL:
     return library
 
 
+def _check(library: ctypes.CDLL) -> None:
+    """The mirrored structs against those of the library that is there."""
+    offset, size, name = c_size_t(), c_size_t(), c_char_p()
+    places = (ctypes.byref(name), ctypes.byref(offset), ctypes.byref(size))
+    for struct in Struct.__subclasses__():
+        for index, (field, *_) in enumerate(struct._fields_):
+            status = library.flashvid_struct_field(struct.__name__.encode(), index, *places)
+            mirrored = getattr(struct, field)
+            found = (status, name.value, offset.value, size.value)
+            if found != (0, field.encode(), mirrored.offset, mirrored.size):
+                raise ImportError(
+                    f"{path} is not this package's library: {struct.__name__}.{field} is not where it was"
+                )
+
+
 #: Where the library is.
 path = _find()
 library = _load(path)
+_check(library)
 
 
 def function(name: str) -> Callable[..., Any]:

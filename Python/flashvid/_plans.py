@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ._arguments import choice, real, whole
 from ._configuration import MODELS, Configuration, ConfigurationFields, Model, configured, takes_fields
 from ._errors import call, call_plain
-from ._library import flashvid_context, flashvid_host_model, flashvid_plan_row
+from ._library import flashvid_context_budget, flashvid_host_model, flashvid_plan_row
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -74,8 +74,8 @@ class Context:
     overhead_per_frame: int = 0
     other_positions: int = 0
 
-    def _struct(self) -> flashvid_context:
-        return flashvid_context(**{name: whole(name, value) for name, value in vars(self).items()})
+    def _struct(self) -> flashvid_context_budget:
+        return flashvid_context_budget(**{name: whole(name, value) for name, value in vars(self).items()})
 
     @takes_fields
     def frames(self, configuration: Configuration | None = None, **given: Unpack[ConfigurationFields]) -> int:

@@ -8,8 +8,9 @@ from typing import Any
 import numpy
 
 from ._arguments import real, thread_count, whole
+from ._compressor import LONG
 from ._errors import Error, Status, call
-from ._handles import Handle
+from ._handles import Handle, Progress
 from ._library import flashvid_decoder_attention, flashvid_encoder_attention
 from ._tensors import deliver, floats, framework_of, integers, read
 
@@ -19,12 +20,15 @@ class Scorer(Handle):
 
     Args:
         threads: 1 to 64, the calling one included; None: one a core.
+        time_limit, progress: As for `Compressor`; a call ends at its next head.
     """
 
     _what = "scorer"
 
-    def __init__(self, *, threads: int | None = None) -> None:
-        super().__init__("flashvid_scorer", thread_count(threads))
+    def __init__(
+        self, *, threads: int | None = None, time_limit: float | None = None, progress: Progress | None = None
+    ) -> None:
+        super().__init__("flashvid_scorer", thread_count(threads), time_limit=time_limit, progress=progress)
 
     def attention_scores(
         self, queries: Any, keys: Any, *, scale: float | None = None, skip: int = 0, query: int | None = None
@@ -75,7 +79,8 @@ class Scorer(Handle):
         struct.key_frame_stride, struct.key_head_stride, struct.key_token_stride, _ = asked.strides
         scores = numpy.empty((frames, max(0, tokens - skip)), dtype=numpy.float32)
         with self._entered():
-            self._call("scores", ctypes.byref(struct), floats(scores), scores.size)
+            is_long = frames * heads * tokens**2 * width > LONG
+            self._call("scores", ctypes.byref(struct), floats(scores), scores.size, is_long=is_long)
         return deliver(scores, framework_of(queries))
 
     def last_query_scores(self, query: Any, keys: Any, places: Any | None = None, *, scale: float | None = None) -> Any:
@@ -114,7 +119,7 @@ class Scorer(Handle):
             key_count=asked.shape[1],
             query_head_stride=asking.strides[0],
             key_head_stride=asked.strides[0],
-            key_stride=asked.strides[1],
+            key_token_stride=asked.strides[1],
             scale=factor(scale),
             places=None if wanted is None else wanted.ctypes.data,
             place_count=0 if wanted is None else len(wanted),

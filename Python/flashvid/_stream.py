@@ -6,9 +6,10 @@ import ctypes
 from typing import TYPE_CHECKING, Any
 
 from ._arguments import thread_count, whole
-from ._compressor import Clip, Compressed, CompressingHandle
+from ._compressor import LONG, Clip, Compressed, CompressingHandle
 from ._configuration import Configuration, ConfigurationFields, configured, takes_fields
 from ._errors import Error
+from ._handles import Progress
 from ._tensors import SCALARS, Framework, framework_of, type_name, unreadable
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class Stream(CompressingHandle):
             1: it bounds the memory.
         dtype: Type of the features.
         threads: 1 to 64, the calling one included; None: one a core.
+        time_limit, progress: As for `Compressor`, of the handing out of a segment.
         **given: Fields of `Configuration`.
 
     Raises:
@@ -60,6 +62,8 @@ class Stream(CompressingHandle):
         *,
         dtype: Any = "float32",
         threads: int | None = None,
+        time_limit: float | None = None,
+        progress: Progress | None = None,
         **given: Unpack[ConfigurationFields],
     ) -> None:
         self._tokens = whole("tokens_per_frame", tokens_per_frame)
@@ -76,6 +80,8 @@ class Stream(CompressingHandle):
             self._channels,
             SCALARS[self._type],
             thread_count(threads),
+            time_limit=time_limit,
+            progress=progress,
         )
 
     def push(self, frames: Any, attention: Any | None = None) -> list[Compressed[Any]]:
@@ -134,7 +140,8 @@ class Stream(CompressingHandle):
             if frames.value == 0:
                 return segments
             result = self._result(self._framework, self._type, frames.value, self._tokens, self._channels)
-            self._call("next", ctypes.byref(result.struct))
+            is_long = frames.value * self._tokens**2 * self._channels > LONG
+            self._call("next", ctypes.byref(result.struct), is_long=is_long)
             segments.append(result.compressed(self._statistics()))
 
 

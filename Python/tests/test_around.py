@@ -108,14 +108,18 @@ def test_last_query_scores_and_pruning() -> None:
 def test_pooling() -> None:
     clip, pooled = load_file(ENCODER / "grid-27x27.safetensors"), load_file(ENCODER / "pooled.safetensors")
     for pooling in ("bilinear", "average", "max"):
-        features, attention = flashvid.pool(clip["features"], clip["attention"], pooling=pooling)  # type: ignore[arg-type]
+        features, attention = flashvid.pool(clip["features"], clip["attention"], pooling=pooling, dtype="float32")
         names = [name for name in pooled if pooling in name]
         assert names
         for name in names:
             found = attention if "attention" in name else features
             numpy.testing.assert_allclose(found.reshape(pooled[name].shape), pooled[name], rtol=1e-5, atol=1e-6)
     alone = flashvid.pool(clip["features"])
-    assert alone.attention is None and alone.features.shape == (2, 196, clip["features"].shape[2])
+    assert (
+        alone.features.dtype == clip["features"].dtype
+        and alone.attention is None
+        and alone.features.shape == (2, 196, clip["features"].shape[2])
+    )
     with pytest.raises(Error, match="square") as caught:
         flashvid.pool(clip["features"][:, :700])
     assert caught.value.status is Status.INVALID_SHAPE

@@ -90,6 +90,8 @@ def mirrored(type: Any) -> str:
     }
     if type in simple:
         return simple[type]
+    if type is _library.flashvid_progress:
+        return "flashvid_progress"
     return str(type.__name__) if type in STRUCTS.values() else f"{mirrored(type._type_)} *"
 
 

@@ -33,6 +33,7 @@ def test_a_stream_is_the_whole_video(clip: Any, dtype: str, step: int) -> None:
         assert (joined(segments, name) == getattr(whole, name)).all()
     rows = 0
     for segment in segments:
+        assert segment.first_row == rows
         part = whole.assignment[segment.first_frame : segment.first_frame + len(segment.parents)]
         assert (numpy.where(part < 0, -1, part - rows) == segment.assignment).all()
         rows += len(segment)

@@ -90,7 +90,7 @@ def test_rows_of_another_type(clip: Any) -> None:
 def test_what_is_around(clip: Any) -> None:
     features, attention = clip(frames=2, tokens=25, channels=8)
     pooled = flashvid.pool(torch.from_numpy(features).bfloat16(), torch.from_numpy(attention))
-    assert pooled.features.dtype is torch.float32 and pooled.features.shape == (2, 9, 8)
+    assert pooled.features.dtype is torch.bfloat16 and pooled.features.shape == (2, 9, 8)
     queries = torch.randn(2, 3, 25, 8)
     scores = flashvid.attention_scores(queries, queries)
     expected = torch.softmax(queries @ queries.mT / 8**0.5, dim=-1).mean(dim=(1, 2))

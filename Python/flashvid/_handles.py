@@ -25,10 +25,43 @@ _ERROR_BYTES = 1024
 Progress = Callable[[float], Any]
 
 
-def _close(prefix: str, handle: ctypes.c_void_p, process: int) -> None:
-    # A child made by fork() has the handle's memory and not its threads: it is the parent's to free.
-    if os.getpid() == process:
-        function(f"{prefix}_close")(handle)
+class _Owner:
+    """What frees a handle, once, and when nobody uses it."""
+
+    def __init__(self, prefix: str, handle: ctypes.c_void_p) -> None:
+        self.prefix = prefix
+        self.handle = handle
+        self.process = os.getpid()
+        #: Held by a call, and what it asks about itself afterwards.
+        self.calls = threading.Lock()
+        #: Held while somebody sees to it that the handle lives.
+        self.life = threading.Lock()
+        self.is_open = True
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is a child made by fork(): it has the handle's memory, the parent's to free, and not its
+        threads."""
+        return os.getpid() != self.process
+
+    def free(self) -> None:
+        """For who holds the calls."""
+        with self.life:
+            if self.is_open:
+                self.is_open = False
+                function(f"{self.prefix}_destroy")(self.handle)
+
+    def free_if_idle(self) -> None:
+        """When the object goes, or Python ends; another thread may be in the middle of a call even then."""
+        if not self.is_inherited and self.calls.acquire(blocking=False):
+            self.free()
+
+    def cancel(self) -> None:
+        if self.is_inherited:
+            return
+        with self.life:
+            if self.is_open:
+                function(f"{self.prefix}_cancel")(self.handle)
 
 
 class Handle:
@@ -43,13 +76,11 @@ class Handle:
     def __init__(
         self, prefix: str, *arguments: Any, time_limit: float | None = None, progress: Progress | None = None
     ) -> None:
-        handle = ctypes.c_void_p()
+        self._handle = ctypes.c_void_p()
+        call(f"{prefix}_create", *arguments, ctypes.byref(self._handle))
         self._prefix = prefix
-        self._process = os.getpid()
-        self._lock = threading.Lock()
-        call(f"{prefix}_create", *arguments, ctypes.byref(handle))
-        self._free = weakref.finalize(self, _close, prefix, handle, self._process)
-        self._handle = handle
+        self._owner = _Owner(prefix, self._handle)
+        weakref.finalize(self, self._owner.free_if_idle)
         #: What the progress callback raised, for the call that it ended.
         self._raised: list[BaseException] = []
         if time_limit is not None:
@@ -62,13 +93,13 @@ class Handle:
     def _entered(self) -> Iterator[None]:
         """Holds the handle. What is done within is one step for other threads."""
         # Before the lock, which another thread may have held when the child was made.
-        if os.getpid() != self._process:
+        if self._owner.is_inherited:
             raise Error(
                 Status.FORKED,
                 f"this {self._what} was made before fork(), and its threads stayed in the parent; make a new one here",
             )
-        with self._lock:
-            if not self._free.alive:
+        with self._owner.calls:
+            if not self._owner.is_open:
                 raise ValueError(f"this {self._what} is closed")
             yield
 
@@ -106,15 +137,13 @@ class Handle:
 
         Where none is, nothing happens, and calls that begin later are not ended.
         """
-        if self._free.alive and os.getpid() == self._process:
-            function(f"{self._prefix}_cancel")(self._handle)
+        self._owner.cancel()
 
     def close(self) -> None:
         """Ends the threads and frees the memory, once a call that runs is over. Closing again does nothing."""
-        if os.getpid() != self._process:
-            return
-        with self._lock:
-            self._free()
+        if not self._owner.is_inherited:
+            with self._owner.calls:
+                self._owner.free()
 
     def __enter__(self) -> Self:
         return self
@@ -174,7 +203,7 @@ def _interruptible(call: Callable[[], int], cancel: Callable[[], None]) -> int:
                 cancel()
                 if finished.acquire(timeout=0.005):
                     break
-            except KeyboardInterrupt:
-                pass
+            except BaseException:
+                continue
         raise
     return state["status"]

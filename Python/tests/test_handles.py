@@ -101,6 +101,14 @@ def test_a_call_lets_python_go_on() -> None:
     assert steps > 5
 
 
+def test_cancelling_and_closing_at_once() -> None:
+    for _ in range(200):
+        compressor = flashvid.Compressor(threads=2)
+        with ThreadPoolExecutor(2) as pool:
+            done = [pool.submit(compressor.cancel) for _ in range(4)] + [pool.submit(compressor.close)]
+            assert not any(each.exception() for each in done)
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_a_forked_child(clip: Any) -> None:
     """The inherited handles refuse, though another thread held them; new ones work; the parent's go on."""
@@ -108,7 +116,7 @@ def test_a_forked_child(clip: Any) -> None:
     compressor, scorer = flashvid.Compressor(threads=2), flashvid.Scorer(threads=2)
     expected = compressor.compress(features, attention)
     stream = flashvid.Stream(25, 48, maximum_segment_frames=4)
-    compressor._lock.acquire()
+    compressor._owner.calls.acquire()
     child = os.fork()
     if child == 0:
         code = 1
@@ -134,7 +142,7 @@ def test_a_forked_child(clip: Any) -> None:
             code = 0
         finally:
             os._exit(code)
-    compressor._lock.release()
+    compressor._owner.calls.release()
     deadline = time.monotonic() + 60
     while (ended := os.waitpid(child, os.WNOHANG)) == (0, 0):
         if time.monotonic() > deadline:

@@ -239,16 +239,17 @@ def test_a_time_limit(clip: Any) -> None:
 def test_progress(clip: Any, size: str) -> None:
     features = clip()[0] if size == "small" else large()
     shares: list[float] = []
-    with flashvid.Compressor(progress=shares.append, threads=2) as compressor:
+    # On one thread: of two the other one may do all of a small clip.
+    with flashvid.Compressor(progress=shares.append, threads=1) as compressor:
         expected = compressor.compress(features)
     assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] == 1 and len(shares) >= len(features)
     assert same(flashvid.compress(features), expected)
 
     def stop(share: float) -> None:
-        if share > 0.5:
+        if share > 0.3:
             raise LookupError("enough")
 
-    with flashvid.Compressor(progress=stop, threads=2) as compressor:
+    with flashvid.Compressor(progress=stop, threads=1) as compressor:
         for _ in range(2):
             with pytest.raises(LookupError, match="enough"):
                 compressor.compress(features)

@@ -103,8 +103,8 @@ class Compressed(Generic[Array]):
         return f"<Compressed: {rows} rows of {channels} {type_name(tokens.dtype)}, {segments} segments>"
 
 
-#: Clips whose products are larger take some hundredths of a second or more, in which an interrupt matters.
-LONG = 1e9
+#: Clips whose products are larger take some tenths of a second or more, in which an interrupt matters.
+LONG = 1e10
 
 
 class Clip:

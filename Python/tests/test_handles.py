@@ -170,14 +170,14 @@ INTERRUPTED = """
 import flashvid, numpy, os, signal, sys, threading, time
 random = numpy.random.default_rng(0)
 small = random.standard_normal((8, 25, 48), dtype=numpy.float32)
-large = random.standard_normal((48, 576, 512), dtype=numpy.float32)
+large = random.standard_normal((64, 784, 512), dtype=numpy.float32)
 compressor = flashvid.Compressor(threads=2)
 expected = compressor.compress(small).indices.tolist()
 start = time.perf_counter()
 compressor.compress(large)
 whole = time.perf_counter() - start
 waits = []
-for delay in numpy.linspace(0.0, 0.8 * whole, 24):
+for delay in numpy.linspace(0.0, 0.8 * whole, 12):
     sent = []
     def interrupt():
         sent.append(time.perf_counter())
@@ -196,7 +196,7 @@ print(len(waits), sorted(waits)[len(waits) // 2] < whole / 2)
 def test_an_interrupt_ends_the_call_and_leaves_nothing_broken() -> None:
     ended = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=300)
     # Half of the interrupts at least are heard of long before the call would have been over.
-    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "24 True\n", "")
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "12 True\n", "")
 
 
 def large() -> Any:

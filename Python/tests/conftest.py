@@ -12,9 +12,7 @@ import pytest
 
 import flashvid
 from flashvid import _library
-
-ROOT = Path(__file__).resolve().parents[2]
-FIXTURES = ROOT / "Tests" / "Fixtures"
+from support import FIXTURES
 
 # Folders whose tests need what is not everywhere. `scripts/python-test --all` installs all of it.
 NEEDS = {"with_torch": ["torch"], "transformers": ["torch", "transformers"], "with_jobs": ["ray", "pyspark", "pandas"]}
@@ -54,19 +52,3 @@ def bikes() -> dict[str, numpy.ndarray[Any, Any]]:
     from safetensors.numpy import load_file
 
     return load_file(FIXTURES / "clips" / "bikes.safetensors")
-
-
-def same(one: flashvid.Compressed[Any], other: flashvid.Compressed[Any]) -> bool:
-    """Whether two results are the same, bit for bit."""
-
-    def bits(array: Any) -> bytes:
-        if array is None:
-            return b""
-        if hasattr(array, "data_ptr"):
-            import torch
-
-            array = array.contiguous().view(torch.uint8).numpy()
-        return array.tobytes()
-
-    names = ("tokens", "indices", "counts", "assignment", "parents", "kinds", "segment_lengths")
-    return all(bits(getattr(one, name)) == bits(getattr(other, name)) for name in names)

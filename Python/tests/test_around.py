@@ -9,8 +9,8 @@ import pytest
 from safetensors.numpy import load_file
 
 import flashvid
-from conftest import FIXTURES
 from flashvid import Error, Status
+from support import FIXTURES
 
 ENCODER = FIXTURES / "encoder"
 

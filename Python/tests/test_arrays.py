@@ -10,9 +10,9 @@ import numpy
 import pytest
 
 import flashvid
-from conftest import same
 from flashvid import Status, compress
 from flashvid._tensors import read
+from support import same
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float16", ml_dtypes.bfloat16], ids=["float32", "float16", "bfloat16"])

@@ -17,8 +17,8 @@ from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 
 import flashvid
-from conftest import FIXTURES
 from flashvid.files import REPORT, FileCompressor, compress_file, compress_partition, feature_files, is_done
+from support import FIXTURES
 
 TOOL = shutil.which("flashvid-compress", path=str(Path(sys.executable).parent))
 

@@ -11,7 +11,7 @@ import pytest
 from safetensors import safe_open
 
 import flashvid
-from conftest import FIXTURES
+from support import FIXTURES
 
 CASES = sorted((FIXTURES / "golden").rglob("*.safetensors"))
 REAL = [

@@ -17,8 +17,8 @@ import numpy
 import pytest
 
 import flashvid
-from conftest import same
 from flashvid import Error, Status
+from support import same
 
 
 def engine_threads() -> int:

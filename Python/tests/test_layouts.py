@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from conftest import ROOT
 from flashvid import Status, _library
+from support import ROOT
 
 HEADERS = ROOT / "Sources" / "CFlashVID" / "include"
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")

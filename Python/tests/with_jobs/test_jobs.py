@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 import flashvid
-from conftest import ROOT
+from support import ROOT
 
 FILES, FRAMES, TOKENS, CHANNELS = 24, 24, 196, 1024
 

@@ -13,8 +13,8 @@ import torch
 from safetensors import safe_open
 
 import flashvid
-from conftest import FIXTURES
 from flashvid.compat import flashvid_compression
+from support import FIXTURES
 
 CASES = sorted((FIXTURES / "golden").glob("*published*.safetensors"))
 METHODS = {

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 import flashvid
-from conftest import same
 from flashvid._tensors import read
+from support import same
 
 TYPES = {torch.float32: "float32", torch.float16: "float16", torch.bfloat16: ml_dtypes.bfloat16}
 

@@ -53,6 +53,8 @@ class Family:
         modality: Under which of "video" and "image" the model takes a video's frames.
         stacked: Whether the model takes the videos of a batch as one tensor, so that all must have as many rows.
         merged_frames: Frames of the grid that the encoder makes one.
+        unobserved: None, or why the encoder's attention cannot be used; the stand-in is, then.
+        beams: None, or why beams do not work with a video in transformers itself.
         bias: None, or why the count bias does not work.
         pruning: None, or why pruning inside the language model does not work.
         remark: What a user has to know, for the table.
@@ -65,6 +67,8 @@ class Family:
     modality: ClassVar[str] = "video"
     stacked: ClassVar[bool] = False
     merged_frames: ClassVar[int] = 1
+    unobserved: ClassVar[str | None] = None
+    beams: ClassVar[str | None] = None
     bias: ClassVar[str | None] = None
     pruning: ClassVar[str | None] = None
     remark: ClassVar[str] = ""
@@ -74,18 +78,23 @@ class Family:
 
     def encode(self, model: PreTrainedModel, inputs: Inputs, attention: bool) -> tuple[ModelOutput, list[Video]]:
         """Encodes the videos as `generate` would, and observes the last attention meanwhile."""
-        base = model.base_model
-        if not attention:
-            output = features(base, self.modality, inputs)
+        if not attention or self.unobserved is not None:
+            output = self.encode_features(model, inputs)
             return output, self.videos(model, inputs, output, None)
         scores: list[Tensor] = []
+        skip = self.skipped_tokens(model)
         with Scorer() as scorer:
             def score(queries: Tensor, keys: Tensor, scale: float) -> None:
-                scores.append(scorer.attention_scores(queries, keys, scale=scale, skip=self.skipped_tokens(model)))
+                if keys.shape[1] != queries.shape[1]:
+                    keys = keys.repeat_interleave(queries.shape[1] // keys.shape[1], 1)
+                scores.append(scorer.attention_scores(queries, keys, scale=scale, skip=skip))
 
-            with observed(self.vision_attention(base), score):
-                output = features(base, self.modality, inputs)
+            with observed(self.vision_attention(model.base_model), score):
+                output = self.encode_features(model, inputs)
         return output, self.videos(model, inputs, output, scores)
+
+    def encode_features(self, model: PreTrainedModel, inputs: Inputs) -> ModelOutput:
+        return features(model.base_model, self.modality, inputs)
 
     def vision_tower(self, base: nn.Module) -> nn.Module:
         return base.visual  # type: ignore[return-value]

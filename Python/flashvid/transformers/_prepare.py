@@ -26,7 +26,7 @@ _SPENT = (
     "pixel_values", "pixel_values_videos", "image_grid_thw", "video_grid_thw", "second_per_grid_ts",
     "video_second_per_grid", "image_sizes", "image_sizes_videos", "batch_num_images", "image_merge_sizes",
     "video_merge_sizes", "video_compression_mask", "pixel_attention_mask", "image_position_ids", "video_position_ids",
-    "num_frames_per_video",
+    "num_frames_per_video", "frames",
 )
 #: Numbers of the prompt's places, [B, L] each.
 _PLACES = ("mm_token_type_ids", "token_type_ids", "moe_mm_token_type_ids")

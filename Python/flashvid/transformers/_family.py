@@ -174,7 +174,8 @@ class Family:
     def text_layers(self, model: PreTrainedModel) -> nn.ModuleList:
         """The decoder's layers."""
         base: Any = model.base_model
-        return getattr(base, "language_model", base).layers
+        text = getattr(base, "language_model", None) or base.model
+        return text.layers  # type: ignore[no-any-return]
 
 
 def features(base: nn.Module, modality: str, inputs: Inputs) -> ModelOutput:

@@ -23,11 +23,12 @@ if TYPE_CHECKING:
 
 #: What the encoder and the positions are made from, and nothing after them.
 _SPENT = (
-    "pixel_values", "pixel_values_videos", "image_grid_thw", "video_grid_thw", "second_per_grid_ts",
+    "pixel_values", "pixel_values_images", "pixel_values_videos", "image_grid_thw", "video_grid_thw", "second_per_grid_ts",
     "video_second_per_grid", "image_sizes", "image_sizes_videos", "batch_num_images", "image_merge_sizes",
     "video_merge_sizes", "video_compression_mask", "pixel_attention_mask", "image_position_ids", "video_position_ids",
     "num_frames_per_video", "frames",
 )
+_IMAGES = ("pixel_values", "pixel_values_images")
 #: Numbers of the prompt's places, [B, L] each.
 _PLACES = ("mm_token_type_ids", "token_type_ids", "moe_mm_token_type_ids")
 
@@ -100,7 +101,7 @@ def prepare(
     prepared = Prepared({name: value for name, value in inputs.items() if name not in _SPENT})
     prepared.update(shortened.places(inputs, positions))
     encoded = {family.modality: shortened.output(family, output)}
-    if family.modality != "image" and inputs.get("pixel_values") is not None:
+    if family.modality != "image" and any(inputs.get(name) is not None for name in _IMAGES):
         # A forward pass refuses pixels beside encoded videos.
         encoded["image"] = features(model.base_model, "image", inputs)
     prepared["mm_encoder_outputs"] = encoded
@@ -363,23 +364,16 @@ def next_turn(
         "input_ids": ids, "attention_mask": mask, name: cache,
         "position_ids": torch.cat([positions, positions[..., -1:] + later], -1),
     })
-    for numbers in _PLACES:
-        if numbers in inputs:
-            of_prompt = inputs[numbers].repeat_interleave(copies, 0)
-            turn[numbers] = nothing_after(of_prompt, ids.shape[1])
     turn.compressed = inputs.compressed
-    turn.source = nothing_after(inputs.source.repeat_interleave(copies, 0), ids.shape[1], -1)
-    turn.visual = nothing_after(inputs.visual.repeat_interleave(copies, 0), ids.shape[1], False)
+    width = ids.shape[1] - length
+    pad = torch.nn.functional.pad
+    turn.source = pad(inputs.source.repeat_interleave(copies, 0), (0, width), value=-1)
+    turn.visual = pad(inputs.visual.repeat_interleave(copies, 0), (0, width), value=False)
     if inputs.counts is None:
         turn.counts = None
     else:
         turn.counts = torch.cat([inputs.counts.repeat_interleave(copies, 0), mask[:, length:]], 1)
     return turn
-
-
-def nothing_after(numbers: Tensor, length: int, filling: int = 0) -> Tensor:
-    """[B, length]"""
-    return torch.nn.functional.pad(numbers, (0, length - numbers.shape[1]), value=filling)
 
 
 def _answer_mask(model: PreTrainedModel, answers: Tensor) -> Tensor:

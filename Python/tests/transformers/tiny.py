@@ -5,6 +5,7 @@ A `Tiny` makes a model, and prompts of text, videos and images for it, as the mo
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
@@ -480,6 +481,8 @@ class Gemma4(Tiny):
         frames = frames or self.frames
         pixels, places = self.frames_of(seed, frames)
         ids = [id for frame in range(frames) for id in (30 + frame, START, *[VIDEO] * self.tokens, END)]
+        if "num_frames_per_video" not in inspect.signature(self.find("Gemma4Model").get_video_features).parameters:
+            return Visual(ids, {"pixel_values_videos": pixels[None], "video_position_ids": places[None]})
         return Visual(ids, {
             "pixel_values_videos": pixels, "video_position_ids": places, "num_frames_per_video": torch.tensor([frames])})
 
@@ -563,7 +566,9 @@ class VideoLlava(LlavaNextVideo):
         return {name: value for name, value in super().config().items() if name != "image_grid_pinpoints"}
 
     def image(self, seed: int) -> Visual:
-        return Visual([IMAGE] * 9, {"pixel_values": self.pixels(seed, 1, 3, 24, 24)})
+        known = inspect.signature(self.find("VideoLlavaModel").get_image_features).parameters
+        name = "pixel_values" if "pixel_values" in known else "pixel_values_images"
+        return Visual([IMAGE] * 9, {name: self.pixels(seed, 1, 3, 24, 24)})
 
 
 class PerceptionLM(LlavaOneVision):
@@ -574,9 +579,9 @@ class PerceptionLM(LlavaOneVision):
     newlines = 0
 
     def config(self) -> dict[str, Any]:
-        vision = dict(
-            model_type="clip_vision_model", hidden_size=32, intermediate_size=48, num_hidden_layers=3,
-            num_attention_heads=4, image_size=64, patch_size=8, projection_dim=16, model_args={"embed_dim": 32})
+        vision = self.find("CLIPVisionConfig")(
+            hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4, image_size=64, patch_size=8,
+            projection_dim=16, model_args={"embed_dim": 32})
         return dict(
             vision_config=vision, text_config=TEXT | dict(model_type="llama"), image_token_id=IMAGE, video_token_id=VIDEO,
             vision_use_cls_token=True, projector_pooling_ratio=2)
@@ -623,7 +628,7 @@ class SmolVLM(InternVL):
     def config(self) -> dict[str, Any]:
         vision = dict(
             hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4, image_size=32, patch_size=4)
-        return dict(vision_config=vision, text_config=TEXT | dict(model_type="llama"), image_token_id=IMAGE, scale_factor=2)
+        return dict(vision_config=vision, text_config=TEXT | dict(model_type="llama"), image_token_id=IMAGE, scale_factor=2, pad_token_id=0)
 
     def video(self, seed: int, frames: int | None = None) -> Visual:
         visual = super().video(seed, frames)

@@ -21,7 +21,9 @@ class Gemma4(Family):
     def videos(
         self, model: PreTrainedModel, inputs: Inputs, output: ModelOutput, scores: list[Tensor] | None
     ) -> list[Video]:
-        frames = required(inputs, "num_frames_per_video").tolist()
+        # Older versions take all videos as one tensor.
+        pixels = inputs["pixel_values_videos"]
+        frames = [pixels.shape[1]] * len(pixels) if pixels.ndim == 4 else required(inputs, "num_frames_per_video").tolist()
         return [
             Video(rows, rows.view(count, -1, rows.shape[-1])) for rows, count in zip(output.pooler_output, frames)
         ]

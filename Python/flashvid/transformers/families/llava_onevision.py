@@ -41,7 +41,7 @@ class LlavaOneVision(Family):
     def videos(
         self, model: PreTrainedModel, inputs: Inputs, output: ModelOutput, scores: list[Tensor] | None
     ) -> list[Video]:
-        rows: Tensor = output.pooler_output
+        rows = [each.flatten(0, -2) for each in output.pooler_output]
         frames = inputs["pixel_values_videos"].shape[1]
         pooled = self.pooled_scores(model, scores, len(rows), frames)
         return [self.video(model, each, frames, score) for each, score in zip(rows, pooled)]

@@ -15,6 +15,7 @@ class SmolVLM(FramesAsImages):
 
     name = "SmolVLM"
     model_types = ("smolvlm",)
+    stacked = True
 
     def vision_attention(self, base: nn.Module) -> nn.Module:
         layers: Any = base.vision_model.encoder.layers  # type: ignore[union-attr]

@@ -4,6 +4,8 @@
     answer = model.generate(**inputs)
 """
 
+from typing import Any
+
 from ._decoder import VisualCache, attach, detach
 from ._family import Family, Video
 from ._prepare import next_turn, prepare
@@ -22,3 +24,12 @@ __all__ = [
     "next_turn",
     "prepare",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """LLaVA-Video's classes, which import LLaVA-OneVision's."""
+    if name in ("LlavaVideoConfig", "LlavaVideoForConditionalGeneration"):
+        from . import llava_video
+
+        return getattr(llava_video, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

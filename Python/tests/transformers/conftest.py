@@ -19,7 +19,7 @@ def model_of() -> Callable[..., Any]:
     made: dict[Any, Any] = {}
 
     def make(tiny: Tiny, **given: Any) -> Any:
-        key = (tiny.model_type, type(tiny).__name__, *given.items())
+        key = (tiny.name, *given.items())
         if key not in made:
             made[key] = tiny.model(**given)
         return made[key]
@@ -30,4 +30,4 @@ def model_of() -> Callable[..., Any]:
 def pytest_generate_tests(metafunc: Any) -> None:
     """`tiny` stands for every family that this version of transformers has."""
     if "tiny" in metafunc.fixturenames and "tiny" not in str(list(metafunc.definition.iter_markers("parametrize"))):
-        metafunc.parametrize("tiny", [each for each in TINY.values() if each.available], ids=lambda tiny: tiny.model_type)
+        metafunc.parametrize("tiny", [each for each in TINY.values() if each.available], ids=lambda tiny: tiny.name)

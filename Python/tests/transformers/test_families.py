@@ -26,13 +26,12 @@ def plainly(model: Any, inputs: dict[str, Tensor]) -> Any:
         pytest.skip(f"transformers cannot generate from the processor's inputs: {error}")
 
 
-def standing(model: Any, tiny: Tiny, prepared: Prepared) -> list[Tensor]:
+def standing(tiny: Tiny, prepared: Prepared) -> list[Tensor]:
     """Which rows of each video stay, counted over all videos."""
     rows, start = [], 0
     for compressed in prepared.compressed:
         frames, tokens = compressed.assignment.shape
-        last = torch.tensor([frames * tokens], dtype=torch.long)[: tiny.newlines]
-        rows.append(start + torch.cat([compressed.indices, last]))
+        rows.append(start + tiny.rows_of(compressed.indices, frames))
         start += frames * tokens + tiny.newlines
     return rows
 
@@ -65,7 +64,7 @@ def test_the_prompt_is_as_long_as_planned(tiny: Tiny, model_of: Models) -> None:
     for retention in (0.1, 0.25, 0.5):
         prepared = prepare(model, inputs, retention=retention, **tiny.options())
         rows = flashvid.output_token_count(tiny.frames, tiny.tokens, retention=retention)
-        assert prepared["input_ids"].shape[1] == inputs["input_ids"].shape[1] - tokens + rows
+        assert prepared["input_ids"].shape[1] == inputs["input_ids"].shape[1] - tokens - tiny.lost_newlines + rows
         assert int(prepared.visual.sum()) == rows == len(prepared.compressed[0])
         assert rows < tokens
         for name in ("attention_mask", "position_ids"):
@@ -82,7 +81,7 @@ def test_dropped_tokens_are_as_good_as_masked(tiny: Tiny, model_of: Models) -> N
     full = prepare(model, inputs, retention=1.0, **tiny.options())
     short = prepare(model, inputs, retention=0.25, temporal_threshold=0.5, alpha=0.5, **tiny.options())
     assert (short.compressed[0].counts > 1).any(), "nothing was merged"
-    expected = masked(model, full, short, standing(model, tiny, short), tiny.mrope)
+    expected = masked(model, full, short, standing(tiny, short), tiny.mrope)
     torch.testing.assert_close(logits(model, short), expected, **TOLERANCE)
 
 
@@ -149,7 +148,7 @@ def test_two_videos_in_one_prompt(tiny: Tiny, model_of: Models) -> None:
     assert torch.equal(generated(model, full).sequences, plainly(model, inputs).sequences)
     assert len(prepared.compressed) == 2
     if tiny.attends:
-        expected = masked(model, full, prepared, standing(model, tiny, prepared), tiny.mrope)
+        expected = masked(model, full, prepared, standing(tiny, prepared), tiny.mrope)
         torch.testing.assert_close(logits(model, prepared), expected, **TOLERANCE)
 
 
@@ -164,6 +163,6 @@ def test_an_image_beside_a_video(tiny: Tiny, model_of: Models) -> None:
     assert all(map(torch.equal, ours.logits, untouched.logits))
     short = prepare(model, inputs, retention=0.25)
     if tiny.attends:
-        expected = masked(model, full, short, standing(model, tiny, short), tiny.mrope)
+        expected = masked(model, full, short, standing(tiny, short), tiny.mrope)
         torch.testing.assert_close(logits(model, short), expected, **TOLERANCE)
     generated(model, short, num_beams=2)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, field
-from typing import Any, Callable
+from typing import Any
 
 import torch
 import transformers
 from torch import Tensor
+
+import flashvid.transformers
 
 VOCABULARY, IMAGE, VIDEO, START, END = 200, 198, 199, 196, 197
 LAYERS = 4
@@ -43,8 +45,9 @@ class Tiny:
     #: A video's frames as the encoder sees them, and the tokens of each.
     frames = 8
     tokens = 16
-    #: Other rows of a video.
+    #: Other rows of a video, and how many of them go when it is compressed.
     newlines = 0
+    lost_newlines = 0
     #: Whether the model takes images beside a video.
     images = True
     #: Whether every layer keeps keys, so that a masked token is as good as none.
@@ -71,6 +74,10 @@ class Tiny:
     @staticmethod
     def find(name: str) -> Any:
         return getattr(transformers, name)
+
+    @property
+    def name(self) -> str:
+        return self.model_type
 
     @property
     def available(self) -> bool:
@@ -122,6 +129,14 @@ class Tiny:
 
     def question(self, seed: int = 0, length: int = 7) -> list[int]:
         return torch.randint(3, 190, (length,), generator=torch.Generator().manual_seed(seed)).tolist()
+
+    def place(self, frame: int, token: int) -> int:
+        """The row of a video at which a token stands."""
+        return frame * self.tokens + token
+
+    def rows_of(self, indices: Tensor, frames: int) -> Tensor:
+        """The rows of a video at which tokens of these indices stand, ascending, and its newlines."""
+        return torch.cat([indices, torch.tensor([frames * self.tokens], dtype=torch.long)[: self.newlines]])
 
     def options(self, *frames: int) -> dict[str, Any]:
         """What `prepare` has to be told of so many videos."""
@@ -525,6 +540,64 @@ class LlavaOneVision(Tiny):
         return Visual([IMAGE] * 50, {"pixel_values": pixels, **sizes})
 
 
+class LlavaVideo(LlavaOneVision):
+    """9 x 9 patches a frame, pooled to 4 x 4; a newline a frame, or a row, or one."""
+
+    model_type = "llava_video"
+    classes = ("LlavaVideoConfig", "LlavaVideoForConditionalGeneration")
+
+    def __init__(self, newline: str = "frame") -> None:
+        self.newline = newline
+        self.newlines = {"frame": self.frames, "row": 4 * self.frames, "video": 1}[newline]
+        self.lost_newlines = 3 * self.frames if newline == "row" else 0
+
+    @property
+    def name(self) -> str:
+        return f"{self.model_type}-{self.newline}"
+
+    @staticmethod
+    def find(name: str) -> Any:
+        return getattr(flashvid.transformers, name, None) or getattr(transformers, name)
+
+    @property
+    def available(self) -> bool:
+        return True
+
+    def vision(self) -> dict[str, Any]:
+        return super().vision() | dict(image_size=72)
+
+    def config(self) -> dict[str, Any]:
+        return super().config() | dict(newline=self.newline)
+
+    def place(self, frame: int, token: int) -> int:
+        width = {"frame": self.tokens + 1, "row": self.tokens + 4, "video": self.tokens}[self.newline]
+        return frame * width + token + (token // 4 if self.newline == "row" else 0)
+
+    def rows_of(self, indices: Tensor, frames: int) -> Tensor:
+        newlines = {"frame": "after-frame", "row": "after-grid-row", "video": "after-video"}[self.newline]
+        rows, frame = [], 0
+        for row in flashvid.video_rows(indices, frames, self.tokens, newlines).tolist():
+            if row < 0:  # a newline
+                last = frames - 1 if self.newline == "video" else frame
+                rows.append(self.place(last, self.tokens - 1) + 1)
+                frame += 1
+            else:
+                rows.append(self.place(*divmod(int(indices[row]), self.tokens)))
+        return torch.tensor(rows)
+
+    def video(self, seed: int, frames: int | None = None) -> Visual:
+        frames = frames or self.frames
+        newlines = {"frame": frames, "row": 4 * frames, "video": 1}[self.newline]
+        return Visual(
+            [VIDEO] * (frames * self.tokens + newlines),
+            {"pixel_values_videos": self.pixels(seed, frames, 3, 72, 72)[None]})
+
+    def image(self, seed: int) -> Visual:
+        pixels = self.pixels(seed, 1, 3, 72, 72)[None]
+        sizes = {"image_sizes": torch.tensor([[72, 72]]), "batch_num_images": torch.tensor([2])}
+        return Visual([IMAGE] * 82, {"pixel_values": pixels, **sizes})
+
+
 class LlavaNextVideo(LlavaOneVision):
     """8 x 8 patches and [CLS], pooled to 4 x 4."""
 
@@ -628,7 +701,9 @@ class SmolVLM(InternVL):
     def config(self) -> dict[str, Any]:
         vision = dict(
             hidden_size=32, intermediate_size=48, num_hidden_layers=3, num_attention_heads=4, image_size=32, patch_size=4)
-        return dict(vision_config=vision, text_config=TEXT | dict(model_type="llama"), image_token_id=IMAGE, scale_factor=2, pad_token_id=0)
+        return dict(
+            vision_config=vision, text_config=TEXT | dict(model_type="llama"), image_token_id=IMAGE, scale_factor=2,
+            pad_token_id=0)
 
     def video(self, seed: int, frames: int | None = None) -> Visual:
         visual = super().video(seed, frames)
@@ -637,12 +712,10 @@ class SmolVLM(InternVL):
         return Visual(visual.ids, {"pixel_values": pixels, "pixel_attention_mask": mask})
 
 
-TINY: dict[str, Tiny] = {}
-_kinds: list[Callable[[], Tiny]] = [
-    LlavaOneVision, Qwen2VL, Qwen25VL, Qwen3VL, Qwen3VLMoe, Qwen35, Qwen35Moe, Qwen25Omni, Qwen3Omni, Cosmos3Omni,
-    CohereCompass, VideoLlama3, Glm4v, Glm4vMoe, Glm46V, Exaone45, HyperClovaXVision2, Ernie45VL, Gemma4, LlavaNextVideo,
-    VideoLlava, PerceptionLM, InternVL, SmolVLM,
+_ALL: list[Tiny] = [
+    LlavaOneVision(), Qwen2VL(), Qwen25VL(), Qwen3VL(), Qwen3VLMoe(), Qwen35(), Qwen35Moe(), Qwen25Omni(), Qwen3Omni(),
+    Cosmos3Omni(), CohereCompass(), VideoLlama3(), Glm4v(), Glm4vMoe(), Glm46V(), Exaone45(), HyperClovaXVision2(),
+    Ernie45VL(), Gemma4(), LlavaNextVideo(), VideoLlava(), PerceptionLM(), InternVL(), SmolVLM(), LlavaVideo("frame"),
+    LlavaVideo("row"), LlavaVideo("video"),
 ]
-for _kind in _kinds:
-    _tiny = _kind()
-    TINY[_tiny.model_type] = _tiny
+TINY = {tiny.name: tiny for tiny in _ALL}

@@ -107,7 +107,7 @@ def prepare(
     prepared["mm_encoder_outputs"] = encoded
     prepared.compressed, prepared.source = compressed, shortened.source
     prepared.visual, prepared.counts = shortened.visual, shortened.counts
-    _set_rope_deltas(model, prepared)
+    _set_rope_deltas(model, inputs, prepared)
     if count_bias or prune is not None:
         attach(model, layers)
         prepared[cache_name(model)] = _cache(model, prepared, count_bias, prune)
@@ -278,13 +278,12 @@ def _padded_left(places: Tensor, numbers: Tensor, shape: torch.Size) -> tuple[Te
     return source, spread
 
 
-def _set_rope_deltas(model: PreTrainedModel, prepared: Prepared) -> None:
-    """What a plain next turn of `generate` adds to the places of new text."""
-    positions = prepared["position_ids"]
+def _set_rope_deltas(model: PreTrainedModel, inputs: dict[str, Any], prepared: Prepared) -> None:
+    """What a plain next turn of `generate` adds to the places of new text: as before, and the places that are gone."""
+    gone = inputs["attention_mask"].sum(1) - prepared["attention_mask"].sum(1)
     for owner in {id(each): each for each in (model, model.base_model)}.values():
-        if positions.ndim == 3 and hasattr(owner, "rope_deltas"):
-            lengths = prepared["attention_mask"].sum(1)
-            owner.rope_deltas = (positions[-3:].amax((0, 2)) + 1 - lengths)[:, None]
+        if getattr(owner, "rope_deltas", None) is not None:
+            owner.rope_deltas = owner.rope_deltas + gone[:, None]
 
 
 def _cache(model: PreTrainedModel, prepared: Prepared, count_bias: float, prune: tuple[int, float] | None) -> VisualCache:

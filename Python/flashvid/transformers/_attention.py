@@ -32,7 +32,9 @@ _sinks = threading.local()  # a thread sees what it computes itself
 def _observed(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **arguments: Any
 ) -> Any:
-    sink = getattr(_sinks, "of", {}).get(id(module))
+    sink, once = getattr(_sinks, "of", {}).get(id(module), (None, False))
+    if once:
+        stop(module)
     if sink is not None:
         scale = arguments.get("scaling") or getattr(module, "scaling", None) or query.shape[-1] ** -0.5
         sink(query, key, scale)
@@ -61,7 +63,9 @@ def observed(module: nn.Module, sink: Sink) -> Iterator[None]:
         stop(module)
 
 
-def start(module: nn.Module, sink: Sink) -> None:
+def start(module: nn.Module, sink: Sink, once: bool = False) -> None:
+    """Begins to observe; with `once`, until the first call of the attention."""
+    stop(module)  # what an interrupt may have left
     with _lock:
         ALL_ATTENTION_FUNCTIONS.register(_NAME, _observed)
         if not _observers.get(id(module)):
@@ -72,14 +76,14 @@ def start(module: nn.Module, sink: Sink) -> None:
             module.__dict__["_config_beneath_observer"] = module.config
             module.config = config
         _observers[id(module)] = _observers.get(id(module), 0) + 1
-    _sinks.of = getattr(_sinks, "of", {}) | {id(module): sink}
+    _sinks.of = getattr(_sinks, "of", {}) | {id(module): (sink, once)}
 
 
 def stop(module: nn.Module) -> None:
     """Ends what this thread began; nothing where it began nothing."""
     if id(module) not in getattr(_sinks, "of", {}):
         return
-    _sinks.of = {key: sink for key, sink in _sinks.of.items() if key != id(module)}
+    _sinks.of = {key: value for key, value in _sinks.of.items() if key != id(module)}
     with _lock:
         _observers[id(module)] -= 1
         if not _observers[id(module)]:

@@ -183,7 +183,7 @@ class _Layer:
                     f"the prompt of {cache.length} places came with {hidden.shape[1]}; pruning has to see it in one piece, "
                     "so no chunked prefill and no assisted decoding")
             if self.index == cache.layer - 1:
-                start(layer.self_attn, cache.observe)  # type: ignore[arg-type]
+                start(layer.self_attn, cache.observe, once=True)  # type: ignore[arg-type]
             if self.index == cache.layer:
                 hidden = hidden.index_select(1, cache.prune().to(hidden.device))
             if cache.prunes_before(self.index):
@@ -215,14 +215,18 @@ class _Model:
             raise Error(Status.UNSUPPORTED, "the count bias and pruning keep their state in the cache: use_cache=False cannot be")
 
 
+#: What a layer may get for each place of the prompt, [..., L].
+_NUMBERS = ("position_ids", "moe_mm_token_type_ids")
+
+
 def _cut(named: dict[str, Any], places: Tensor) -> None:
-    """Positions of the prompt, as rotary tables [..., L, width] and numbers [..., L], at these places."""
+    """What a layer gets for each place of the prompt, at these places; rotary tables are [..., L, width]."""
     tables = named.get("position_embeddings")
     if tables is not None:
         named["position_embeddings"] = tuple(table.index_select(-2, places.to(table.device)) for table in tables)
-    numbers = named.get("position_ids")
-    if numbers is not None:
-        named["position_ids"] = numbers.index_select(-1, places.to(numbers.device))
+    for name in _NUMBERS:
+        if named.get(name) is not None:
+            named[name] = named[name].index_select(-1, places.to(named[name].device))
 
 
 def cache_of(named: dict[str, Any]) -> VisualCache | None:
@@ -232,19 +236,24 @@ def cache_of(named: dict[str, Any]) -> VisualCache | None:
 
 def attach(model: PreTrainedModel, layers: Iterable[nn.Module]) -> None:
     """Puts the hooks on a model; once is enough, and twice does no harm."""
-    if "_visual_token_hooks" in model.__dict__:
+    if any(isinstance(hook, _Model) for hook in model._forward_pre_hooks.values()):
         return
-    handles = [model.register_forward_pre_hook(_Model(), with_kwargs=True)]
     for index, layer in enumerate(layers):
-        handles.append(layer.register_forward_pre_hook(_Layer(index), with_kwargs=True))
-        handles.append(layer.register_forward_hook(_AfterLayer(index), with_kwargs=True, always_call=True))
-    model.__dict__["_visual_token_hooks"] = handles
+        layer.register_forward_pre_hook(_Layer(index), with_kwargs=True)
+        layer.register_forward_hook(_AfterLayer(index), with_kwargs=True, always_call=True)
+    model.register_forward_pre_hook(_Model(), with_kwargs=True)
 
 
 def detach(model: PreTrainedModel) -> None:
     """Takes the hooks of the count bias and of pruning off a model. Without them a `VisualCache` is a plain cache."""
-    for handle in model.__dict__.pop("_visual_token_hooks", []):
-        handle.remove()
+    ours = (_Model, _Layer, _AfterLayer)
+    for module in model.modules():
+        # By what they are: the handles that torch gives do not fit a copy of the model.
+        for kind in ("_forward_pre_hooks", "_forward_hooks"):
+            hooks = getattr(module, kind)
+            for key in [key for key, hook in hooks.items() if isinstance(hook, ours)]:
+                for table in (kind, f"{kind}_with_kwargs", f"{kind}_always_called"):
+                    getattr(module, table, {}).pop(key, None)
 
 
 # -------------------------------------------------------------------------------------------------------------- refusals

@@ -85,7 +85,6 @@ def prepare(
     if inputs.get(_pixels(family)) is None:
         return _untouched(inputs, ids)
     layers = family.text_layers(model)
-    positions = model._prepare_position_ids_for_generation(ids, dict(inputs))
     if count_bias:
         _admit(model, family, layers, "count_bias", family.bias)
     if prune is not None:
@@ -98,6 +97,7 @@ def prepare(
 
     compressed = _compressed(family, videos, rows, threads, given | {"retention": retention})
     shortened = _Shortened.of(family, model, inputs, videos, compressed)
+    positions = model._prepare_position_ids_for_generation(ids, dict(inputs))
     prepared = Prepared({name: value for name, value in inputs.items() if name not in _SPENT})
     prepared.update(shortened.places(inputs, positions))
     encoded = {family.modality: shortened.output(family, output)}

@@ -43,10 +43,11 @@ def _observed(
 
 
 def _function(module: nn.Module, implementation: str) -> Callable[..., Any]:
-    eager = None
+    eager: Callable[..., Any] | None = None
     for kind in type(module).__mro__:  # each file of models has its own
         eager = eager or getattr(sys.modules.get(kind.__module__), "eager_attention_forward", None)
-    return ALL_ATTENTION_FUNCTIONS.get_interface(implementation, eager)
+    function: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS.get_interface(implementation, eager)
+    return function
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from typing import TYPE_CHECKING, Any, Mapping, NamedTuple, Sequence
+from typing import Any, Mapping, NamedTuple, Sequence
 
 import torch
 from torch import Tensor
@@ -12,14 +12,10 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from .. import Compressed, Configuration, Error, Status, compress
-from .._configuration import ConfigurationFields
 from ._decoder import VisualCache, attach, check, check_layer
 from ._family import Family, Video, features
 from ._prepared import Prepared
 from .families import family_of
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 #: What the encoder and the positions are made from, and nothing after them.
 _SPENT = (
@@ -37,7 +33,7 @@ _PLACES = ("mm_token_type_ids", "token_type_ids", "moe_mm_token_type_ids")
 def prepare(
     model: PreTrainedModel, inputs: Mapping[str, Any], *, retention: float = 0.25, rows: int | Sequence[int] | None = None,
     count_bias: float = 0.0, prune: tuple[int, float] | None = None, frames: int | Sequence[int] | None = None,
-    attention: bool = True, threads: int | None = None, **given: Unpack[ConfigurationFields],
+    attention: bool = True, threads: int | None = None, **given: Any,
 ) -> Prepared:
     """Compresses the videos of a prompt: `model.generate(**prepare(model, inputs, retention=0.10))`.
 

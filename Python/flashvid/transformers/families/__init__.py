@@ -11,7 +11,7 @@ from transformers import __version__ as transformers_version
 
 from ... import Error, Status
 from .._family import Family
-from ._refused import REFUSED
+from ._refused import REFUSED as REFUSED
 
 OLDEST = "5.18"
 
@@ -37,7 +37,7 @@ def family_of(model: Any) -> Family:
         Error: `Status.UNSUPPORTED`, with the reason: a family that is refused or not known, or an old transformers.
     """
     config = getattr(model, "config", None)
-    model_type = getattr(config, "model_type", None)
+    model_type: str = getattr(config, "model_type", None) or ""
     family = families().get(model_type)
     if family is None:
         reason = REFUSED.get(model_type, "no family of this name is known; a new one is a file in flashvid.transformers.families")

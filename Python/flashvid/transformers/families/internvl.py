@@ -59,4 +59,4 @@ class InternVL(FramesAsImages):
         return 1 if model.config.vision_feature_select_strategy == "default" else 0
 
     def group(self, model: PreTrainedModel) -> int:
-        return round(1 / model.config.downsample_ratio)
+        return int(round(1 / model.config.downsample_ratio))

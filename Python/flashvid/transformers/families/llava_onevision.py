@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from transformers.modeling_utils import PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
 from ... import Error, Status
+from ..._configuration import Model
 from .._family import Family, Inputs, Video
 
 
@@ -16,7 +17,7 @@ class LlavaOneVision(Family):
 
     name = "LLaVA-OneVision"
     model_types = ("llava_onevision",)
-    preset = "llava-onevision"
+    preset: ClassVar[Model] = "llava-onevision"
     stacked = True
 
     def vision_tower(self, base: nn.Module) -> nn.Module:

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 from transformers.modeling_utils import PreTrainedModel
 
+from ..._configuration import Model
 from .._family import Video
 from .llava_onevision import LlavaOneVision
 
@@ -14,7 +17,7 @@ class LlavaVideo(LlavaOneVision):
 
     name = "LLaVA-Video"
     model_types = ("llava_video",)
-    preset = "llava-video"
+    preset: ClassVar[Model] = "llava-video"
     remark = "a class of this package: `flashvid.transformers.llava_video`"
 
     def video(self, model: PreTrainedModel, rows: Tensor, frames: int, scores: Tensor | None) -> Video:

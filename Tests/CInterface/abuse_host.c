@@ -93,7 +93,8 @@ static struct {
 } state, before;
 
 static flashvid_scorer *scorer;
-static char message[512];
+/* As much as the library looks at, whatever capacity is named. */
+static char message[1024];
 static char *text = message;
 static size_t room = sizeof message;
 
@@ -1800,7 +1801,7 @@ static void texts(void) {
     for (index = 0; index < COUNT(functions); index += 1) {
         const function *const called = functions + index;
         flashvid_status status;
-        char whole[512], cut[64];
+        char whole[sizeof message], cut[64];
         if (called->manner == WITHOUT) continue;
         prepare();
         /* Spoils all of them. */

@@ -44,6 +44,19 @@ import Testing
         }
     #endif
 
+    #if os(Linux)
+        /// OpenBLAS's own threads wait for ever for theirs then, and an ordinary exit would wait for them.
+        @Test(arguments: [200_000, 300_000])
+        func littleMemory(kilobytes: Int) throws {
+            let scratch = try Scratch()
+            let path = try RandomClip(frames: 8, tokens: 16, channels: 64).write(to: scratch.path("clip"))
+            try Tool.expectFailure(
+                [path, "-o", scratch.path("out"), "--threads", "1"], code: 1, "no memory",
+                after: "OPENBLAS_NUM_THREADS=2; export OPENBLAS_NUM_THREADS; ulimit -v \(kilobytes)")
+            #expect(try scratch.names == ["clip"])
+        }
+    #endif
+
     /// The limit on file sizes stands in for a disk that is full in the middle; a signal would come first if the
     /// tool did not ignore it.
     @Test func fullDisk() throws {

@@ -1225,7 +1225,7 @@ static void strided_gathering(void) {
     MEETS(strided, void *, state.strided.gathered, own, state.values.bytes, read);
     MEETS(strided, void *, state.strided.gathered, own, state.list.bytes, GATHERED * 8);
     /* Also in the gaps. */
-    BAD(strided, state.strided.gathered = state.values.bytes - ROW - 2, FLASHVID_OVERLAP);
+    BAD(strided, state.strided.gathered = (void *)((uintptr_t)state.values.bytes - ROW - 2), FLASHVID_OVERLAP);
     BAD(strided, state.strided.values = (void *)(uintptr_t)-2, FLASHVID_SIZE_OVERFLOW);
     BAD(strided, state.strided.gathered = (void *)(uintptr_t)-2, FLASHVID_SIZE_OVERFLOW);
     /* Rows that overlap, of every distance of planes and rows. */

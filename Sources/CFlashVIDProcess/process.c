@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <time.h>
 
 /* ---------------------------------------------------------------------------------------- The thread that calls */
 
@@ -125,35 +126,56 @@ extern void blas_memory_free(void *) __attribute__((weak));
 static int threads_in_use;
 static int buffers;
 
-static bool can_map_buffer(void) {
-    void *room = mmap(NULL, FLASHVID_PRODUCT_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-    if (room == MAP_FAILED) return false;
-    munmap(room, FLASHVID_PRODUCT_BUFFER);
-    return true;
+enum { maximum_buffers = 2 * maximum_products };
+
+/* Whether so many buffers can be mapped at once; they are given back. */
+static bool can_map(int wanted) {
+    static void *rooms[maximum_buffers];
+    int count = 0;
+    bool is_enough = true;
+    while (count < wanted && is_enough) {
+        void *room = mmap(NULL, FLASHVID_PRODUCT_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+        is_enough = room != MAP_FAILED;
+        if (is_enough) rooms[count++] = room;
+    }
+    while (count > 0) munmap(rooms[--count], FLASHVID_PRODUCT_BUFFER);
+    return is_enough;
+}
+
+/*
+ * OpenBLAS starts threads of its own when it is loaded, and each takes a buffer when it comes to run: perhaps between our
+ * look and our product. So there must be room for theirs as well, or time for them to have taken it. One that found no
+ * room takes any that it sees at once; what is still there after a while is ours.
+ */
+static void await_other_threads(int wanted) {
+    static int others;
+    static bool has_waited;
+    int count = (callers > 0 ? host_threads : openblas_get_num_threads()) - 1;
+    if (count > others) others = count;
+    if (has_waited || can_map(wanted + others < maximum_buffers ? wanted + others : maximum_buffers)) return;
+    const struct timespec while_they_start = {.tv_nsec = 200 * 1000 * 1000};
+    nanosleep(&while_they_start, NULL);
+    has_waited = true;
 }
 
 /* Lets OpenBLAS make buffers until it has as many as wanted, while no product of ours holds one. */
 static bool make_buffers(int wanted) {
-    static void *made[2 * maximum_products];
+    static void *made[maximum_buffers];
     int count = 0;
     bool is_enough = true;
+    await_other_threads(wanted - buffers);
     pthread_rwlock_wrlock(&products);
     if (blas_memory_alloc != NULL && blas_memory_free != NULL) {
         while (count < wanted && is_enough) {
-            is_enough = count < buffers || can_map_buffer();
+            is_enough = count < buffers || can_map(1);
             if (is_enough) made[count++] = blas_memory_alloc(0);
         }
         if (count > buffers) buffers = count;
         while (count > 0) blas_memory_free(made[--count]);
+    } else if (can_map(wanted - buffers)) {
+        buffers = wanted;
     } else {
-        /* All at once, to be given back and mapped again by OpenBLAS as it needs them. */
-        while (count < wanted - buffers && is_enough) {
-            void *room = mmap(NULL, FLASHVID_PRODUCT_BUFFER, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
-            is_enough = room != MAP_FAILED;
-            if (is_enough) made[count++] = room;
-        }
-        while (count > 0) munmap(made[--count], FLASHVID_PRODUCT_BUFFER);
-        if (is_enough) buffers = wanted;
+        is_enough = false;
     }
     pthread_rwlock_unlock(&products);
     return is_enough;

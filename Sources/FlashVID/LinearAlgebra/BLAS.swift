@@ -6,7 +6,7 @@ internal import CFlashVIDProcess
 
 /// A borrowed row-major matrix: `rows` of `columns` numbers, `stride` apart. It owns nothing; the workspace or the caller
 /// outlives it.
-package struct MatrixView: @unchecked Sendable {
+package struct MatrixView: @unchecked Sendable, BitwiseCopyable {
     let base: UnsafePointer<Float>
     let rows: Int
     let columns: Int

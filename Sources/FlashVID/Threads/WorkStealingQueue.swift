@@ -1,18 +1,18 @@
 import Synchronization
 
 /// Units of work in order, cut into one stretch a thread. A thread walks along its own from the front, so that neighbours
-/// mostly meet in one thread; when it is through, it takes units from the back of the others'.
-struct WorkStretches: @unchecked Sendable {
+/// mostly meet in one thread; when it is through, it steals units from the back of the others'.
+struct WorkStealingQueue: @unchecked Sendable, BitwiseCopyable {
     // Sound: the words are atomic, and the arena in which they lie outlives the loop.
     private let bounds: UnsafeMutablePointer<Atomic<UInt64>>
     private let threads: Int
 
-    /// `words` has room for `threads` numbers.
-    init(_ count: Int, threads: Int, in words: UnsafeMutablePointer<UInt64>) {
-        bounds = UnsafeMutableRawPointer(words).assumingMemoryBound(to: Atomic<UInt64>.self)
-        self.threads = threads
+    /// `words` has one number a thread.
+    init(_ units: Int, in words: Table<UInt64>) {
+        bounds = UnsafeMutableRawPointer(words.base).assumingMemoryBound(to: Atomic<UInt64>.self)
+        threads = words.count
         for thread in 0..<threads {
-            let (front, back) = (count * thread / threads, count * (thread + 1) / threads)
+            let (front, back) = (units * thread / threads, units * (thread + 1) / threads)
             (bounds + thread).initialize(to: Atomic(Self.word(front, back)))
         }
     }

@@ -26,7 +26,7 @@ package struct ClipView: BitwiseCopyable {
 }
 
 /// A lent tensor whose strides and extent were checked: [F, N] items of `width` numbers.
-struct TensorView {
+struct TensorView: BitwiseCopyable {
     let base: UnsafeRawPointer
     let type: ScalarType
     let frameStride: Int

@@ -16,34 +16,49 @@ struct DensityPeaks {
     /// How many clusters; above 0 and below `count`.
     let clusters: Int
     /// [count, count] squared Euclidean distances in float32, symmetric.
-    let distances: UnsafeMutablePointer<Float>
+    let distances: Table<Float>
     /// [count] error bound of a row's distances: that of (i, j) is `errors[i] + errors[j]`.
-    let errors: UnsafePointer<Float>
+    let errors: Table<Float>
     /// What a float32 squared distance is multiplied with: 1/D, and the square of the scale that was taken out of the rows.
     let unit: Double
     /// The rows themselves, for exact distances.
-    let source: RootRows
+    let source: RootDistance
 
     /// Room for the steps' results, `count` each.
-    struct Room {
-        let meanLower: UnsafeMutablePointer<Float>
-        let meanUpper: UnsafeMutablePointer<Float>
-        let exactDensity: UnsafeMutablePointer<Double>
-        let exactDelta: UnsafeMutablePointer<Double>
-        let score: UnsafeMutablePointer<Interval>
-        let deltaUpper: UnsafeMutablePointer<Double>
-        let deltaRanking: UnsafeMutablePointer<Double>
-        let isCentre: UnsafeMutablePointer<Bool>
+    struct Room: BitwiseCopyable {
+        /// Bounds of the mean of the smallest squared distances.
+        fileprivate let meanLower: Table<Float>
+        fileprivate let meanUpper: Table<Float>
+        /// Density and delta in double, or -1 where they were not settled.
+        fileprivate let exactDensity: Table<Double>
+        fileprivate let exactDelta: Table<Double>
+        /// Bounds of density times delta.
+        fileprivate let score: Table<Interval>
+        /// Upper bound of the squared distance that is delta.
+        fileprivate let deltaUpper: Table<Double>
+        fileprivate let ranking: Table<Double>
+        fileprivate let isCentre: Table<Bool>
+
+        init(_ count: Int, plan: inout Arena.Plan) {
+            meanLower = plan.table(Float.self, count)
+            meanUpper = plan.table(Float.self, count)
+            exactDensity = plan.table(Double.self, count)
+            exactDelta = plan.table(Double.self, count)
+            score = plan.table(Interval.self, count)
+            deltaUpper = plan.table(Double.self, count)
+            ranking = plan.table(Double.self, count)
+            isCentre = plan.table(Bool.self, count)
+        }
     }
 
     let room: Room
-    let closeCalls: UnsafeMutablePointer<Int>
+    let worker: Worker
 
     /// Neighbours that make a density.
     private var neighbours: Int { min(clusters, 7) }
 
     /// Writes, for every row, the centre of its cluster (itself for a centre). O(count²).
-    func assign(centres: UnsafeMutablePointer<Int32>) {
+    func assign(centres: Table<Int32>) {
         estimateDensities()
         estimateScores()
         chooseCentres()
@@ -55,7 +70,7 @@ struct DensityPeaks {
     // MARK: Densities
 
     @inline(__always)
-    private func line(_ row: Int) -> UnsafeMutablePointer<Float> { distances + row &* count }
+    private func line(_ row: Int) -> UnsafeMutablePointer<Float> { distances.row(row, of: count).base }
 
     /// Bounds of the mean of every row's smallest squared distances, the zero to itself included. The density is
     /// exp(-mean), so they order the densities. Leaves infinity on the diagonal.
@@ -112,12 +127,12 @@ struct DensityPeaks {
     }
 
     private func exactDistance(_ a: Int, _ b: Int) -> Double {
-        a == b ? 0 : source.exactDistance(a, b)
+        a == b ? 0 : source(a, b)
     }
 
     private func density(_ row: Int) -> Double {
         if room.exactDensity[row] >= 0 { return room.exactDensity[row] }
-        closeCalls.pointee += 1
+        worker.countCloseCall()
         let wanted = neighbours - 1
         let line = line(row)
         // Every row that may be among the nearest: within the last one's bound.
@@ -246,45 +261,9 @@ struct DensityPeaks {
 
     /// Marks the rows of largest score; of equal ones the first.
     private func chooseCentres() {
-        // The last place lies between these; whoever reaches into that is settled, and then the last place is known.
-        let lower = limit { $0.lower }
-        let upper = limit { $0.upper }
-        var certain = 0
-        var possible = 0
-        for row in 0..<count {
-            if room.score[row].lower > upper { certain += 1 }
-            if room.score[row].upper >= lower { possible += 1 }
-        }
-        if possible > clusters {
-            for row in 0..<count
-            where room.score[row].upper >= lower && room.score[row].lower <= upper {
-                settleScore(row)
-            }
-        }
-        var last = lower
-        var ties = clusters
-        if possible > clusters {
-            last = limit { $0.upper }
-            for row in 0..<count where room.score[row].lower > last { ties -= 1 }
-        }
-        for row in 0..<count {
-            let score = room.score[row]
-            if possible <= clusters {
-                room.isCentre[row] = score.upper >= lower
-            } else if score.isExact && score.lower == last {
-                room.isCentre[row] = ties > 0
-                ties -= 1
-            } else {
-                room.isCentre[row] = score.lower > last
-            }
-        }
-    }
-
-    /// The score of the last place among the bounds.
-    private func limit(_ bound: (Interval) -> Double) -> Double {
-        let ranking = UnsafeMutableBufferPointer(start: room.deltaRanking, count: count)
-        for row in 0..<count { ranking[row] = bound(room.score[row]) }
-        return OrderStatistic.smallest(count - clusters, of: ranking)
+        Decision.chooseLargest(
+            clusters, of: count, in: room.ranking, bounds: { room.score[$0] }, settle: { settleScore($0) }
+        ) { row, isChosen in room.isCentre[row] = isChosen }
     }
 
     // MARK: Labels
@@ -292,28 +271,13 @@ struct DensityPeaks {
     /// The nearest centre; of equally near ones that of higher score.
     private func nearestCentre(_ row: Int) -> Int {
         let line = line(row)
-        var reach = Float.infinity
-        for column in 0..<count where room.isCentre[column] {
-            reach = min(reach, line[column] + errors[row] + errors[column])
-        }
-        var best = -1
-        var rivals = 0
-        for column in 0..<count where room.isCentre[column] && line[column] - errors[row] - errors[column] <= reach {
-            if best < 0 || line[column] < line[best] { best = column }
-            rivals += 1
-        }
-        guard rivals > 1 else { return best }
-        closeCalls.pointee += 1
-        best = -1
-        var nearest = Double.infinity
-        for column in 0..<count where room.isCentre[column] && line[column] - errors[row] - errors[column] <= reach {
-            let distance = exactDistance(row, column)
-            if distance < nearest || (distance == nearest && ranksHigher(column, than: best)) {
-                nearest = distance
-                best = column
-            }
-        }
-        return best
+        let nearest = Decision.largest(
+            of: 0..<count, where: { room.isCentre[$0] },
+            lower: { -(line[$0] + errors[row] + errors[$0]) }, upper: { -(line[$0] - errors[row] - errors[$0]) },
+            wins: { ranksHigher($0, than: $1) }
+        ) { -exactDistance(row, $0) }
+        if nearest.value != nil { worker.countCloseCall() }
+        return nearest.index
     }
 
     /// Whether a centre has the higher score; of equal ones the lower index.

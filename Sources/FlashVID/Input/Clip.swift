@@ -1,11 +1,10 @@
 /// The caller's clip, borrowed for one call: F frames of N tokens of D numbers, and attention [F, N] if given.
-struct Clip: @unchecked Sendable {
+struct Clip: @unchecked Sendable, BitwiseCopyable {
     // Sound: the caller lends the memory for the duration of the call, and it is only read.
     let features: TensorView
     let shape: ClipShape
+    /// [F, N], if given.
     let lentAttention: TensorView?
-    /// [F, N] attention in float32: the caller's where that is compact float32, else a copy in the workspace.
-    private(set) var attention: UnsafePointer<Float>?
     /// Whether a frame follows the one before without a gap.
     private let isCompactInFrames: Bool
 
@@ -15,6 +14,16 @@ struct Clip: @unchecked Sendable {
     var channels: Int { shape.channels }
     /// Elements from a token to the next of its frame.
     var tokenStride: Int { features.tokenStride }
+
+    /// Tokens of some frames.
+    @inline(__always)
+    func tokens(ofFrames frames: Range<Int>) -> Range<Int> {
+        (frames.lowerBound &* tokensPerFrame)..<(frames.upperBound &* tokensPerFrame)
+    }
+
+    /// Tokens of a frame.
+    @inline(__always)
+    func tokens(ofFrame frame: Int) -> Range<Int> { tokens(ofFrames: frame..<(frame &+ 1)) }
 
     @inline(__always)
     private func address(_ token: Int) -> UnsafeRawPointer {
@@ -81,7 +90,7 @@ struct Clip: @unchecked Sendable {
 
 extension Clip {
     /// Checks sizes, strides and attention. Whether the features are finite is seen in their means
-    /// (``Compression/measure``), which saves a pass over the clip.
+    /// (``FrameMeans``), which saves a pass over the clip.
     init(_ view: ClipView) throws(FlashVIDError) {
         try self.init(layout: view)
         for frame in 0..<frames { try checkAttention(ofFrame: frame) }
@@ -119,17 +128,11 @@ extension Clip {
         shape = view.shape
         guard let base = view.attention else {
             lentAttention = nil
-            attention = nil
             return
         }
-        let attention = try TensorView(
+        lentAttention = try TensorView(
             .attention, base, view.attentionType, frames: frames, tokens: tokens, width: 1,
             frameStride: view.attentionFrameStride, tokenStride: view.attentionTokenStride)
-        lentAttention = attention
-        let isCompact =
-            attention.type == .float32 && (tokens == 1 || attention.tokenStride == 1)
-            && (frames == 1 || attention.frameStride == tokens)
-        self.attention = isCompact ? base.assumingMemoryBound(to: Float.self) : nil
     }
 
     /// A compact clip in buffers of a known size.
@@ -164,17 +167,21 @@ extension Clip {
         return bytes.partialValue
     }
 
-    /// Copies attention that is not compact float32 into the workspace.
-    mutating func gatherAttention(plan: inout Arena.Plan) {
-        guard let lentAttention, attention == nil else { return }
-        let copy = plan.take(Float.self, frames, tokensPerFrame)
-        guard plan.handsOut else { return }
+    /// [F, N] attention in float32: the caller's where that is compact float32, else a copy in the workspace; nil without.
+    func attention(plan: inout Arena.Plan) -> UnsafePointer<Float>? {
+        guard let lent = lentAttention else { return nil }
+        let isCompact =
+            lent.type == .float32 && (tokensPerFrame == 1 || lent.tokenStride == 1)
+            && (frames == 1 || lent.frameStride == tokensPerFrame)
+        if isCompact { return lent.base.assumingMemoryBound(to: Float.self) }
+        let copy = plan.table(Float.self, frames, tokensPerFrame)
+        guard plan.handsOut else { return UnsafePointer(copy.base) }
         for frame in 0..<frames {
-            for token in 0..<tokensPerFrame {
-                copy[frame * tokensPerFrame + token] = lentAttention.value(frame: frame, token: token)
+            for index in 0..<tokensPerFrame {
+                copy[frame * tokensPerFrame + index] = lent.value(frame: frame, token: index)
             }
         }
-        attention = UnsafePointer(copy)
+        return UnsafePointer(copy.base)
     }
 
     /// The first number of a frame that is not finite.

@@ -73,5 +73,46 @@ struct Arena: ~Copyable {
             let address = base.map { $0 + start } ?? UnsafeMutableRawPointer(bitPattern: Self.alignment)!
             return address.assumingMemoryBound(to: type)
         }
+
+        /// The same as a table.
+        mutating func table<Element: BitwiseCopyable>(
+            _ type: Element.Type, _ rows: Int, _ columns: Int = 1
+        ) -> Table<Element> {
+            let base = take(type, rows, columns)
+            return Table(base: base, count: overflows ? 0 : rows &* columns)
+        }
+
+        /// Lays out what each thread needs of its own.
+        mutating func layOut<Value: BitwiseCopyable>(
+            perThread values: Table<Value>, _ lay: (inout Plan) -> Value
+        ) {
+            for thread in 0..<values.count {
+                let value = lay(&self)
+                if handsOut { values[thread] = value }
+            }
+        }
+
+        /// The same with a table of its own.
+        mutating func perThread<Value: BitwiseCopyable>(
+            _ threads: Int, _ lay: (inout Plan) -> Value
+        ) -> Table<Value> {
+            let values = table(Value.self, threads)
+            layOut(perThread: values, lay)
+            return values
+        }
+
+        /// Lays out two things that are not needed at the same time, in the same place: neither may hold anything when its
+        /// time begins.
+        mutating func overlay<First, Second>(
+            _ first: (inout Plan) -> First, _ second: (inout Plan) -> Second
+        ) -> (First, Second) {
+            let start = offset
+            let first = first(&self)
+            let end = offset
+            offset = overflows ? 0 : start
+            let second = second(&self)
+            offset = overflows ? 0 : max(end, offset)
+            return (first, second)
+        }
     }
 }

@@ -38,7 +38,7 @@ package final class Watch: @unchecked Sendable {
     /// the work that never falls; what it answers says whether to go on.
     package func begin(limit: Double? = nil, report: ((Double) -> Bool)? = nil) {
         call += 1
-        deadline = limit.map { Compression.now + $0 } ?? .infinity
+        deadline = limit.map { Clock.now + $0 } ?? .infinity
         self.report = report
         caller = pthread_self()
         // In one order with what is looked at and set by who closes a handle.
@@ -67,7 +67,7 @@ package final class Watch: @unchecked Sendable {
     }
 
     private var isLate: Bool {
-        guard Compression.now > deadline else { return false }
+        guard Clock.now > deadline else { return false }
         end(call, by: .timeLimit)
         return true
     }

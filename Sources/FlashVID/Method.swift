@@ -1,0 +1,53 @@
+/// The method, from a clip to its rows. Each line is a stage, and takes the values of those above it.
+struct Method: BitwiseCopyable {
+    let segments: Segments
+    let forest: Forest
+    let rows: Rows
+    let assignment: Assignment
+
+    /// Throws for the first feature that is not finite, or ``FlashVIDError/cancelled(by:)``.
+    init(_ input: Input, in space: Workspace) throws(FlashVIDError) {
+        let team = space.team
+
+        // Segments of similar frames: DySeg, spec 3.
+        let means = FrameMeans(input.clip, in: space.means)
+        try team.run(means, over: means.chunks)
+        try means.check()
+        segments = Segments(cutting: means.transitions(), of: input.clip, input.configuration, in: space.segments)
+
+        // Telling tokens of each frame: ADTS, spec 4. The others' best matches in the frame before: TSTM, spec 5.1.
+        let selection = Selection(input, means, segments, in: space.selection)
+        let links = Links(selection, in: space.links)
+        try SelectThenLink(selection, links, in: space.walk).run(on: team)
+
+        // Trees of tokens that follow a thing through time: TSTM, spec 5.2.
+        forest = Forest(links, selection, in: space.forest, ranking: space.ranking)
+        try team.run(forest, over: segments.count)
+
+        // Rows: the selected tokens, and clusters of each frame's roots by DPC-kNN, spec 6.
+        let shares = Shares(forest, in: space.shares)
+        try team.run(shares, over: segments.count)
+        rows = Rows(selection, shares, in: space.rows)
+        let clusters = Clusters(forest, shares, writing: rows, in: space.clusters)
+        try team.run(clusters, over: input.clip.frames)
+
+        // The row that stands for each token, spec 7; the nearest one, where that is asked for, spec 12.
+        assignment = Assignment(rows, clusters, forest, in: space.rowOfToken)
+        if input.configuration.assignsTokens { try team.run(assignment, over: segments.count) }
+        try Refinement(rows, assignment, clusters, forest, in: space.refinement).run(on: team)
+    }
+}
+
+/// Rough weight of each stage's work on a frame, for the report of progress.
+enum Work {
+    static let segmentation = 1
+    static let selection = 6
+    static let rows = 3
+    static let refinement = 6
+
+    /// Of a clip. More frames than this are no clip's, and a sum over a batch stays a number.
+    static func total(_ shape: ClipShape, _ configuration: Configuration) -> Int {
+        max(0, min(shape.frames, 1 << 28))
+            * (segmentation + selection + rows + refinement * configuration.refinementRounds)
+    }
+}

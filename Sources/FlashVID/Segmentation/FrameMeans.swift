@@ -161,7 +161,9 @@ struct FrameMeans: Stage {
 
 extension Clip {
     /// Mean token of a frame in double, into `mean` (D); `buffer` is room for 8 converted tokens. O(N·D).
-    func mean(ofFrame frame: Int, into mean: UnsafeMutablePointer<Double>, converting buffer: UnsafeMutablePointer<Float>) {
+    func mean(
+        ofFrame frame: Int, into mean: UnsafeMutablePointer<Double>, converting buffer: UnsafeMutablePointer<Float>
+    ) {
         mean.update(repeating: 0, count: channels)
         // A few rows at a time, so that converted ones are read from cache.
         let step = 8

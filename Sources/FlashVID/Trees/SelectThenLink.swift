@@ -30,7 +30,9 @@ struct SelectThenLink: Stage {
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let (count, converted) = (clip.tokensPerFrame, clip.type == .float32 ? 0 : clip.tokensPerFrame)
-            frames = (plan.table(Float.self, converted, clip.channels), plan.table(Float.self, converted, clip.channels))
+            frames = (
+                plan.table(Float.self, converted, clip.channels), plan.table(Float.self, converted, clip.channels)
+            )
             grams = (plan.table(Float.self, count, count), plan.table(Float.self, count, count))
         }
     }

@@ -96,34 +96,37 @@ struct DensityPeaks {
     private func smallestSum(_ line: UnsafePointer<Float>, _ wanted: Int) -> Float {
         guard wanted > 0 else { return 0 }
         var smallest = SIMD8<Float>(repeating: .infinity)
-        var limit = Float.infinity
-        func take(_ value: Float) {
-            guard value < limit else { return }
-            var place = wanted &- 1
-            while place > 0 && smallest[place &- 1] > value {
-                smallest[place] = smallest[place &- 1]
-                place &-= 1
-            }
-            smallest[place] = value
-            limit = smallest[wanted &- 1]
-        }
         let raw = UnsafeRawPointer(line)
         var column = 0
         while column &+ 4 <= count {
             // Few of four are among the smallest so far.
             let values = raw.loadUnaligned(fromByteOffset: column &* 4, as: SIMD4<Float>.self)
-            if any(values .< limit) {
-                for lane in 0..<4 { take(values[lane]) }
+            if any(values .< smallest[wanted &- 1]) {
+                for lane in 0..<4 { insert(values[lane], into: &smallest, wanted) }
             }
             column &+= 4
         }
         while column < count {
-            take(line[column])
+            insert(line[column], into: &smallest, wanted)
             column &+= 1
         }
         var sum: Float = 0
-        for place in 0..<wanted { sum += smallest[place] }
+        for rank in 0..<wanted { sum += smallest[rank] }
         return sum
+    }
+
+    /// Puts a value among the `wanted` smallest so far, which are in ascending order.
+    @inline(__always)
+    private func insert<Scalar: BinaryFloatingPoint & SIMDScalar>(
+        _ value: Scalar, into smallest: inout SIMD8<Scalar>, _ wanted: Int
+    ) {
+        guard value < smallest[wanted &- 1] else { return }
+        var rank = wanted &- 1
+        while rank > 0 && smallest[rank &- 1] > value {
+            smallest[rank] = smallest[rank &- 1]
+            rank &-= 1
+        }
+        smallest[rank] = value
     }
 
     private func exactDistance(_ a: Int, _ b: Int) -> Double {
@@ -148,21 +151,9 @@ struct DensityPeaks {
             }
         }
         var sum = 0.0
-        for place in 0..<wanted { sum += nearest[place] * nearest[place] }
+        for rank in 0..<wanted { sum += nearest[rank] * nearest[rank] }
         room.exactDensity[row] = exp(-(sum / Double(neighbours)))
         return room.exactDensity[row]
-    }
-
-    private func insert<Scalar: BinaryFloatingPoint & SIMDScalar>(
-        _ value: Scalar, into smallest: inout SIMD8<Scalar>, _ wanted: Int
-    ) {
-        guard value < smallest[wanted - 1] else { return }
-        var place = wanted - 1
-        while place > 0 && smallest[place - 1] > value {
-            smallest[place] = smallest[place - 1]
-            place -= 1
-        }
-        smallest[place] = value
     }
 
     /// Whether `a` is the denser of two rows: of equal densities the lower index.

@@ -52,7 +52,7 @@ struct Medoids: BitwiseCopyable {
         static let charge = Refinement.charge
         let medoids: Medoids
 
-        func run(_ segment: Int, _ worker: Worker) { medoids.place(segment: segment) }
+        func run(_ segment: Int, _ worker: Worker) { medoids.moveRows(ofSegment: segment) }
     }
 
     /// The member nearest to a contextual row's final value; of equally near ones the first.
@@ -84,7 +84,7 @@ struct Medoids: BitwiseCopyable {
     }
 
     /// Gives rows their medoids' places and brings the segment's rows back into ascending order.
-    private func place(segment: Int) {
+    private func moveRows(ofSegment segment: Int) {
         let rowRange = refinement.rows(ofSegment: segment)
         let tokens = refinement.tokens(ofSegment: segment)
         space.rowAtToken.fill(tokens, with: -1)

@@ -44,7 +44,7 @@ struct CarriedPicks {
 
     /// The nearest or farthest distance of every token to an earlier pick, whichever its weight asks for. One product of
     /// the picks with the frame, a block of them at a time: 2·P·N·D flops for P picks.
-    func measure(
+    func distances(
         _ tokens: MatrixView, _ weights: SelectionWeights, into distances: Table<Interval>, _ pair: TokenPair,
         distance: (_ cosine: Float) -> Interval
     ) {

@@ -60,9 +60,9 @@ struct MaxMinDiversity {
     func select(into picks: Table<Int32>) {
         scratch.isChosen.fill(false)
         if let carried {
-            carried.measure(tokens, weights, into: distances, pair) { distance($0) }
+            carried.distances(tokens, weights, into: distances, pair) { distance($0) }
         } else {
-            measureIsolation()
+            isolate()
         }
         let keepsCandidates = selection.input.configuration.keepsChosenCandidates
         for position in 0..<picks.count {
@@ -112,7 +112,7 @@ struct MaxMinDiversity {
     // MARK: First choice
 
     /// The second least weighted distance of every token, that to itself included: the first choice's measure.
-    private func measureIsolation() {
+    private func isolate() {
         cosines.largest(into: scratch.largest.base)
         for index in 0..<count {
             if count == 1 {

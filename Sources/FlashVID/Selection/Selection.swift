@@ -98,7 +98,7 @@ struct Selection: BitwiseCopyable {
         // Max-min diversity reads the Gram matrix; plain attention needs the norms alone.
         let needsGram = input.configuration.selection != .attention && picks.count > 0
         if needsGram { BLAS.gram(tokens, into: gram.base) }
-        measureNorms(frame, tokens, needsGram ? gram : nil)
+        noteNorms(frame, tokens, needsGram ? gram : nil)
         var cosines: CosineMatrix?
         if picks.count > 0 {
             let scratch = space.scratch[worker.number]
@@ -122,7 +122,7 @@ struct Selection: BitwiseCopyable {
 
     /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle. `gram` are the products of the
     /// tokens with each other, if there are any.
-    private func measureNorms(_ frame: Int, _ tokens: MatrixView, _ gram: Table<Float>?) {
+    private func noteNorms(_ frame: Int, _ tokens: MatrixView, _ gram: Table<Float>?) {
         for index in 0..<tokens.rows {
             let row = tokens.row(index)
             let square = gram.map { $0[index &* tokens.rows &+ index] } ?? BLAS.dot(row, row, count: tokens.columns)

@@ -1,6 +1,11 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
+/// Only who builds the documentation resolves its plugin: see scripts/docs.
+let documentation: [Package.Dependency] =
+    Context.environment["FLASHVID_DOCS"] == nil
+    ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
+
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -21,7 +26,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
-    ],
+    ] + documentation,
     targets: [
         .systemLibrary(
             name: "CBLASShim",

@@ -1,4 +1,4 @@
-/// Ends a call from another thread: of a ``Compressor``, a ``VideoStream`` or an ``AttentionScorer``, whose property it is.
+/// Ends a call from another thread: of a ``Compressor``, a ``VideoStream`` or an `AttentionScorer`, whose property it is.
 ///
 /// ```swift
 /// let canceller = compressor.canceller

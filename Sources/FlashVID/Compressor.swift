@@ -47,6 +47,7 @@ public struct Compressor: ~Copyable {
     ///
     /// - Parameters:
     ///   - features: [F, N, D], row-major, finite.
+    ///   - shape: F, N and D.
     ///   - attention: [F, N], finite and non-negative: what each token receives in its frame. Without it, 1 - the cosine
     ///     with the frame's mean stands in.
     ///

@@ -93,7 +93,10 @@ public struct PatchGrid: Sendable, Hashable {
 public enum PatchGroups {
     /// Attention of tokens: the mean of the scores of their patches, in reading order.
     ///
-    /// - Parameter attention: [F, rows, columns] of patches in the encoder's order, finite.
+    /// - Parameters:
+    ///   - attention: [F, rows, columns] of patches in the encoder's order, finite.
+    ///   - frames: F.
+    ///   - grid: the encoder's grid of patches.
     /// - Returns: [F, N] in reading order.
     ///
     /// Throws what ``PatchGrid/tokenGrid()`` and ``attention(_:frames:group:order:)`` do.
@@ -118,6 +121,8 @@ public enum PatchGroups {
     ///
     /// - Parameters:
     ///   - attention: [F, group·N], finite.
+    ///   - frames: F.
+    ///   - group: patches a token.
     ///   - order: which group, as they come, takes each place: [N] for every frame alike, or [F·N] over the clip. Nil
     ///     leaves them as they are.
     /// - Returns: [F, N].
@@ -171,6 +176,8 @@ public enum PatchGroups {
     ///
     /// - Parameters:
     ///   - rows: [F·N, width]
+    ///   - width: numbers a row.
+    ///   - frames: F.
     ///   - order: which row, as they come, takes each place: [N] for every frame alike, or [F·N] over the clip.
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/countMismatch(of:expected:found:)``,

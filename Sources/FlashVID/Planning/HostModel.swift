@@ -190,6 +190,8 @@ extension HostModel {
     ///   - retentionRatio: in (0, 1].
     ///   - secondsPerFrame: what compressing takes, as measured; at least 0.
     ///   - workPerSecond: floating-point operations that the language model's machine does in a second; above 0.
+    ///   - textTokens: tokens of the prompt besides the video.
+    ///   - pruning: inside the language model; nil for the authors' choice for it.
     /// - Returns: nil where no video of up to a million frames pays.
     ///
     /// Throws ``FlashVIDError/invalidConfiguration(field:value:expected:)`` and what

@@ -40,6 +40,9 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
     ///
     /// - Parameters:
     ///   - features: [F, G, G, D], finite where they are read.
+    ///   - frames: F.
+    ///   - grid: G.
+    ///   - channels: D.
     ///   - threads: threads that share the frames; nil for the machine's cores.
     /// - Returns: [F, P, P, D] with P = ``side(ofGrid:)``.
     ///

@@ -4,6 +4,7 @@ public enum Gather {
     ///
     /// - Parameters:
     ///   - values: [R, width]
+    ///   - width: numbers a row.
     ///   - indices: [K] rows, in any order and as often as wanted.
     /// - Returns: [K, width].
     ///

@@ -50,7 +50,9 @@ public struct KeptPrompt: Sendable, Hashable {
 extension KeptPrompt {
     /// Numbers by position: M-RoPE positions with 3 planes, cache positions with one, a mask with one a sequence.
     ///
-    /// - Parameter values: [planes, L]
+    /// - Parameters:
+    ///   - values: [planes, L]
+    ///   - planes: how often the positions come.
     /// - Returns: [planes, L'].
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
@@ -69,7 +71,9 @@ extension KeptPrompt {
 
     /// A mask between positions.
     ///
-    /// - Parameter mask: [planes, L, L]
+    /// - Parameters:
+    ///   - mask: [planes, L, L]
+    ///   - planes: masks, one behind the other.
     /// - Returns: [planes, L', L'].
     ///
     /// Throws as ``gather(_:planes:)`` does. O(planes·L'²).
@@ -90,7 +94,9 @@ extension KeptPrompt {
 
     /// Rows by position: token ids' embeddings, hidden states.
     ///
-    /// - Parameter values: [L, width]
+    /// - Parameters:
+    ///   - values: [L, width]
+    ///   - width: numbers a row.
     /// - Returns: [L', width].
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
@@ -107,6 +113,7 @@ extension KeptPrompt {
     /// - Parameters:
     ///   - prompt: [L, width] of the original prompt; what stands at video positions is not looked at.
     ///   - tokens: [K, width], the rows of the compressed video, in the host's type.
+    ///   - width: numbers a row.
     /// - Returns: [L', width].
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
@@ -136,6 +143,7 @@ extension KeptPrompt {
     ///
     /// - Parameters:
     ///   - features: [F·N, width] of one of the encoder's layers.
+    ///   - width: numbers a row.
     ///   - indices: [K], as the compressed video gives them.
     /// - Returns: [V, width], a row for each of ``visualPlaces``.
     ///
@@ -178,7 +186,9 @@ extension KeptPrompt {
     ///
     /// A host that counts the places of its cache adds `nextPosition - count` to them.
     ///
-    /// - Parameter positions: [planes, L], original M-RoPE positions.
+    /// - Parameters:
+    ///   - positions: [planes, L], original M-RoPE positions.
+    ///   - planes: 3 for M-RoPE.
     ///
     /// Throws as ``gather(_:planes:)`` does, or ``FlashVIDError/sizeOverflow(_:)``. O(planes·L').
     public func nextPosition<Position: FixedWidthInteger & BitwiseCopyable>(

@@ -67,7 +67,10 @@ public struct PromptLayout: Sendable, Hashable {
 
     /// A video whose frames stand apart, with timestamps or other text between them (Qwen3-VL).
     ///
-    /// - Parameter frameStarts: [F] the position of each frame's first token; the others of the frame follow it.
+    /// - Parameters:
+    ///   - length: L, positions of the prompt.
+    ///   - frameStarts: [F] the position of each frame's first token; the others of the frame follow it.
+    ///   - tokensPerFrame: N.
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above ``maximumLength``,
     /// ``FlashVIDError/notAscending(_:at:)`` where a frame begins before the one before it ends, or
@@ -108,7 +111,12 @@ public struct PromptLayout: Sendable, Hashable {
     /// A prompt as a model has it (spec 11): LLaVA-OneVision's newline behind the video, LLaVA-Video's behind each frame,
     /// Qwen2.5-VL's video in one piece, Qwen3-VL's frames apart.
     ///
-    /// - Parameter videoStarts: the position of the video's first token, or, for Qwen3-VL, [F] of each frame's.
+    /// - Parameters:
+    ///   - model: whose prompt it is.
+    ///   - length: L, positions of the prompt.
+    ///   - videoStarts: the position of the video's first token, or, for Qwen3-VL, [F] of each frame's.
+    ///   - frames: F.
+    ///   - tokensPerFrame: N.
     ///
     /// Throws what the other initialisers do, and ``FlashVIDError/promptMismatch(_:)`` for another number of starts.
     public init(

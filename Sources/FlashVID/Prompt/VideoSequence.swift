@@ -21,7 +21,11 @@ public struct VideoSequence: Sendable, Hashable {
 
     /// The same from the indices alone. Newlines by grid row become one a frame, since a compressed frame has no rows.
     ///
-    /// - Parameter indices: [K] the source token, `frame * N + token`, of each row; ascending.
+    /// - Parameters:
+    ///   - indices: [K] the source token, `frame * N + token`, of each row; ascending.
+    ///   - frames: F.
+    ///   - tokensPerFrame: N.
+    ///   - newlines: where the model wants newlines.
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above
     /// ``PromptLayout/maximumLength``, ``FlashVIDError/countMismatch(of:expected:found:)`` for more than F·(N + 1) indices,
@@ -76,6 +80,7 @@ public struct VideoSequence: Sendable, Hashable {
     /// - Parameters:
     ///   - tokens: [K, width]
     ///   - newline: [width]
+    ///   - width: numbers a row.
     /// - Returns: a row for each of ``rows``.
     ///
     /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/countMismatch(of:expected:found:)``,

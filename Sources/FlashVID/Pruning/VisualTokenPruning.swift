@@ -26,7 +26,9 @@ public enum VisualTokenPruning {
 
     /// The visual tokens of largest attention, ascending; of equal ones the first. O(V).
     ///
-    /// - Parameter attention: [V], finite.
+    /// - Parameters:
+    ///   - attention: [V], finite.
+    ///   - ratio: share of the tokens to keep.
     /// - Throws: what ``keptCount(of:ratio:)`` does, or ``FlashVIDError/notFinite(tensor:frame:token:channel:)`` with
     ///   frame 0.
     public static func keptTokens(attention: Span<Float>, ratio: Double) throws(FlashVIDError) -> [Int] {

@@ -1,5 +1,6 @@
 import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 /// A number of things, which the caller counts in 64 bits.
 func count(_ value: Int64, of name: StaticString) throws(Failure) -> Int {

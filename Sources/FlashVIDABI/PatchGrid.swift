@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension flashvid_patch_grid: Versioned {
     static let name: StaticString = "flashvid_patch_grid"

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension flashvid_prompt: Versioned {
     static let name: StaticString = "flashvid_prompt"

@@ -1,6 +1,7 @@
 import CBLASShim
 import FlashVID
 import FlashVIDFile
+import TestSupport
 import Testing
 
 #if canImport(Glibc)

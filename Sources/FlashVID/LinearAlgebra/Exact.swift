@@ -9,9 +9,9 @@
 // Double precision over single rows. Products in float32 leave a decision open where two values lie within their
 // rounding of each other; these settle it. They are called for a handful of pairs a frame, so plain loops do.
 
-enum Exact {
+package enum Exact {
     /// Dot product of two rows.
-    static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Double {
+    package static func dot(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Double {
         reduce(count) { offset in
             SIMD4<Double>(load(a + offset)) * SIMD4<Double>(load(b + offset))
         } tail: { index in

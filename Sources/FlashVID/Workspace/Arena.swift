@@ -7,17 +7,17 @@
 #endif
 
 /// The workspace's memory: one block, grown only for a larger clip, handed out anew for every clip.
-struct Arena: ~Copyable {
+package struct Arena: ~Copyable {
     // The pointer is owned by this value alone and freed with it.
     private var base: UnsafeMutableRawPointer?
     private(set) var capacity = 0
 
-    init() {}
+    package init() {}
 
     deinit { free(base) }
 
     /// Bytes that `lay` lays out.
-    static func measure<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Int {
+    package static func measure<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Int {
         var measure = Plan(base: nil)
         _ = lay(&measure)
         guard !measure.overflows else { throw .sizeOverflow("the workspace of this clip") }
@@ -25,7 +25,7 @@ struct Arena: ~Copyable {
     }
 
     /// Memory laid out by `lay`, which is called twice: once to measure and once to hand out.
-    mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
+    package mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
         let bytes = try Self.measure(lay)
         if bytes > capacity {
             free(base)
@@ -43,7 +43,7 @@ struct Arena: ~Copyable {
     }
 
     /// Offsets into the block. Without a block it only measures, and its pointers must not be followed.
-    struct Plan {
+    package struct Plan {
         static let alignment = 64
 
         fileprivate let base: UnsafeMutableRawPointer?
@@ -55,10 +55,10 @@ struct Arena: ~Copyable {
         }
 
         /// Whether the pointers may be followed.
-        var handsOut: Bool { base != nil }
+        package var handsOut: Bool { base != nil }
 
         /// Room for `rows * columns` elements, aligned to a cache line, not initialised.
-        mutating func take<Element: BitwiseCopyable>(
+        package mutating func take<Element: BitwiseCopyable>(
             _ type: Element.Type, _ rows: Int, _ columns: Int = 1
         ) -> UnsafeMutablePointer<Element> {
             let count = rows.multipliedReportingOverflow(by: columns)

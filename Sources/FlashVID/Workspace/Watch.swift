@@ -117,11 +117,11 @@ package final class Watch: @unchecked Sendable {
 
 /// As contexts of loops have it, which are without references.
 extension Unmanaged<Watch> {
-    var isOver: Bool { _withUnsafeGuaranteedRef { $0.isOver } }
+    package var isOver: Bool { _withUnsafeGuaranteedRef { $0.isOver } }
 
-    func advance(by work: Int) { _withUnsafeGuaranteedRef { $0.advance(by: work) } }
+    package func advance(by work: Int) { _withUnsafeGuaranteedRef { $0.advance(by: work) } }
 }
 
 extension Duration {
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+    package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,5 +1,7 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDHost
+import TestSupport
 import Testing
 
 /// LLaVA's poolings (spec 10.2).
@@ -42,21 +44,23 @@ struct PoolingTests {
 
     @Test("of a real grid is the reference's within 1e-6 of its largest", arguments: GridPooling.allCases)
     func realGrid(_ pooling: GridPooling) throws {
-        let clip = try Fixtures.clip("encoder/grid-27x27")
+        let clip = try Fixtures.open("encoder/grid-27x27")
+        let values = try clip.floats("features")
+        let scores = try clip.floats("attention")
+        let shape = try #require(clip.entry("features")).shape
         let expected = try Fixtures.open("encoder/pooled")
-        let (frames, channels) = (clip.shape.frames, clip.shape.channels)
-        let grid = try GridPooling.grid(ofTokens: clip.shape.tokensPerFrame)
+        let (frames, channels) = (shape[0], shape[2])
+        let grid = try GridPooling.grid(ofTokens: shape[1])
         #expect(grid == 27)
         #expect(pooling.side(ofGrid: grid) == (pooling == .bilinear ? 14 : 13))
         let wanted = try expected.floats("features-\(pooling.rawValue)").map(Double.init)
         let features = try pooling.pooled(
-            features: clip.features.span, frames: frames, grid: grid, channels: channels, threads: 2)
+            features: values.span, frames: frames, grid: grid, channels: channels, threads: 2)
         #expect(AttentionTests.error(features, wanted) < 1e-6)
-        let inHalf = clip.features.map { Float16($0) }
+        let inHalf = values.map { Float16($0) }
         let halves = try pooling.pooled(
             features: inHalf.span, frames: frames, grid: grid, channels: channels)
         #expect(halves == features)
-        let scores = try #require(clip.attention)
         let attention = try pooling.pooled(attention: scores.span, frames: frames, grid: grid)
         let wantedAttention = try expected.floats("attention-\(pooling.rawValue)").map(Double.init)
         #expect(AttentionTests.error(attention, wantedAttention) < 1e-6)

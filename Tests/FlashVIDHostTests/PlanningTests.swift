@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDHost
 import Testing
 
 /// Budgets: averages over layers, frames that fit, work (spec 2 and 9).

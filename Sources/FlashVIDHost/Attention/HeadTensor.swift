@@ -1,3 +1,5 @@
+import FlashVID
+
 /// Sizes of an encoder's queries and keys, [F, H, N, E]: `frames` of `heads` of `tokens` of `width` numbers.
 public struct AttentionShape: Sendable, Hashable, BitwiseCopyable {
     public var frames: Int

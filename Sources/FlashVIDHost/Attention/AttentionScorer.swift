@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// What is read off an encoder's attention (spec 10.1).
 public struct AttentionReading: Sendable, Hashable {
     /// Factor of the logits; nil for 1/√E. Its magnitude is at most 1e30.

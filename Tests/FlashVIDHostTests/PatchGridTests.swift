@@ -1,5 +1,7 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDHost
+import TestSupport
 import Testing
 
 /// Qwen's patches: groups of four, and Qwen2.5-VL's windows (spec 10.3).

@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// Where a prompt, as it would be without compression, has the tokens of its video.
 public struct PromptLayout: Sendable, Hashable {
     /// Where newline embeddings stand among a video's tokens.

@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// LLaVA's pooling, stride 2, of a frame's G x G grid of tokens (spec 10.2). Features and attention are pooled alike, before
 /// they are compressed.
 public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
@@ -136,7 +138,7 @@ extension GridPooling {
     ) throws(FlashVIDError) {
         let (frames, tokens, channels) = (clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels)
         // A clip is what the engine takes as one, and lends all of it.
-        let lent = try Clip(layout: clip)
+        let lent = try clip.extents()
         let grid = try Self.grid(ofTokens: tokens)
         try check(frames: frames, grid: grid, channels: channels)
         let side = side(ofGrid: grid)
@@ -167,7 +169,7 @@ extension GridPooling {
             .attention, clip.attention, clip.attentionType, width: 1, clip.attentionFrameStride,
             clip.attentionTokenStride, attention)
         _ = try others.adding([
-            lent.features.extent("features"), lent.lentAttention?.extent("attention") ?? Extent(),
+            lent.features, lent.attention,
             extent("pooled features", features, width: channels), extent("pooled attention", attention, width: 1),
         ])
         let crew = try WorkerPool(sharing: frames, threads: threads)

@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// The rows of a compressed video and the newline embeddings among them, in the order in which LLaVA reads them in place of
 /// its one video token (spec 11).
 public struct VideoSequence: Sendable, Hashable {

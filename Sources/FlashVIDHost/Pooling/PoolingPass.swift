@@ -1,3 +1,5 @@
+import FlashVID
+
 /// One call of ``GridPooling``: frame by frame, and there row by row of the pooled grid.
 struct PoolingPass: @unchecked Sendable {
     // Sound: source and target outlive the call, and a frame's task writes only to its part of the target.

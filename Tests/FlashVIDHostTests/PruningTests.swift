@@ -1,4 +1,6 @@
 import FlashVID
+import FlashVIDHost
+import TestSupport
 import Testing
 
 /// Pruning inside the language model (spec 9).

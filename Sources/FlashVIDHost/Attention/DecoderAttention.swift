@@ -1,3 +1,5 @@
+import FlashVID
+
 /// What a language model's last query gives to its keys, as the mean over heads (spec 9). A task is one head of the keys,
 /// with the heads of the query that share it.
 struct DecoderAttention: @unchecked Sendable {

@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// What is left of a prompt: its positions that stay, in order, and which of them hold rows of the compressed video.
 ///
 /// A host gathers by it whatever it keeps by position. Qwen's M-RoPE keeps the original numbers: gather its [3, L], the

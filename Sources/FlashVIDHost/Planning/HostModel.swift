@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// A video language model as a host runs it: its language model, its usual video, and what a budget makes of both.
 public struct HostModel: Sendable, Hashable {
     /// As `flashvid-bench --plan` takes it.

@@ -1,3 +1,5 @@
+import FlashVID
+
 #if canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)

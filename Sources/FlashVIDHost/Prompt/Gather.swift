@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// Rows by their indices, in any type of number: DeepStack features, hidden states, keys and values of a cache.
 public enum Gather {
     /// Rows of a matrix.

@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// A frame of patches as Qwen's vision encoder sees it: `rows` x `columns` patches, merged 2 x 2 into tokens (spec 10.3).
 ///
 /// The encoder keeps the patches of a token together, so that the scores of a token are consecutive. Qwen2.5-VL moreover

@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// Room for a video in a language model's context.
 public struct ContextBudget: Sendable, Hashable {
     /// B, the positions that the prompt may take.

@@ -1,3 +1,5 @@
+import FlashVID
+
 /// What the tokens of every frame receive, as the mean over heads and queries (spec 10.1).
 ///
 /// A task is one head of one frame: blocks of its rows of logits are multiplied, exponentiated and summed by column while

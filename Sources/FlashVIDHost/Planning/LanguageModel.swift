@@ -1,3 +1,5 @@
+public import FlashVID
+
 /// Dimensions of a decoder-only language model, as its published configuration has them, and what they make a prompt cost.
 public struct LanguageModel: Sendable, Hashable {
     public var layers: Int

@@ -1,8 +1,10 @@
+import FlashVID
 import FlashVIDFile
 import Foundation
+import TestSupport
 import Testing
 
-@testable import FlashVID
+@testable import FlashVIDHost
 
 /// Attention scores from queries and keys (spec 10.1) and of a last query (spec 9).
 @Suite("Attention scores")

@@ -37,12 +37,9 @@ public func flashvid_patch_grid_preset(
         guard let grid else { throw .null("grid") }
         try flashvid_patch_grid.check(alignment: grid)
         try flashvid_patch_grid.check(size: struct_size)
-        let preset: PatchGrid
-        switch try Configuration.Model(model) {
-        case .qwen25VL: preset = .qwen25VL(rows: Int(rows), columns: Int(columns))
-        case .qwen3VL: preset = .qwen3VL(rows: Int(rows), columns: Int(columns))
-        case let other:
-            throw Failure(FLASHVID_INVALID_ARGUMENT, "\(other.rawValue) does not merge patches")
+        let model = try Configuration.Model(model)
+        guard let preset = PatchGrid(model, rows: Int(rows), columns: Int(columns)) else {
+            throw Failure(FLASHVID_INVALID_ARGUMENT, "\(model.rawValue) does not merge patches")
         }
         var value = flashvid_patch_grid()
         value.rows = rows

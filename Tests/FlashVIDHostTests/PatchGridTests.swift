@@ -34,6 +34,17 @@ struct PatchGridTests {
         #expect(reading.map { order[$0] } == Array(0..<30))
     }
 
+    @Test("belongs to Qwen", arguments: Configuration.Model.allCases)
+    func models(_ model: Configuration.Model) {
+        let expected: PatchGrid? =
+            switch model {
+            case .llavaOneVision, .llavaVideo: nil
+            case .qwen25VL: PatchGrid(rows: 4, columns: 6, mergeSize: 2, windowPixels: 112, patchPixels: 14)
+            case .qwen3VL: PatchGrid(rows: 4, columns: 6, mergeSize: 2, windowPixels: 0, patchPixels: 16)
+            }
+        #expect(PatchGrid(model, rows: 4, columns: 6) == expected)
+    }
+
     @Test(
         "windows are those of the grid, multiples of them or not",
         arguments: [(8, 8), (2, 2), (46, 34), (10, 14), (2, 50), (18, 16), (30, 22), (16, 24)])

@@ -23,16 +23,6 @@ public struct PatchGrid: Sendable, Hashable {
         self.patchPixels = patchPixels
     }
 
-    /// Qwen2.5-VL's: windows of 112 pixels, patches of 14.
-    public static func qwen25VL(rows: Int, columns: Int) -> PatchGrid {
-        PatchGrid(rows: rows, columns: columns)
-    }
-
-    /// Qwen3-VL's: no windows, patches of 16.
-    public static func qwen3VL(rows: Int, columns: Int) -> PatchGrid {
-        PatchGrid(rows: rows, columns: columns, windowPixels: 0, patchPixels: 16)
-    }
-
     /// Patches that a grid may have.
     public static let maximumPatches = 1 << 24
 

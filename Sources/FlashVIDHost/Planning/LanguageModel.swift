@@ -95,11 +95,6 @@ public struct InnerPruning: Sendable, Hashable {
         self.keptRatio = keptRatio
     }
 
-    /// The authors' settings: before layer 20 of 28 down to 0.3, for Qwen3-VL before 28 of 36 down to 0.1.
-    public init(_ model: Configuration.Model) {
-        self = model == .qwen3VL ? Self(layer: 28, keptRatio: 0.1) : Self(layer: 20, keptRatio: 0.3)
-    }
-
     /// Throws ``FlashVIDError/empty(dimension:value:)`` for a model without layers,
     /// ``FlashVIDError/outOfRange(of:at:value:range:)`` for a layer that it does not have, or
     /// ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for the ratio.

@@ -10,15 +10,6 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
     /// The largest of 2 x 2, channel by channel, to floor(G/2) likewise.
     case max
 
-    /// What a model pools by; nil for those that do not.
-    public init?(_ model: Configuration.Model) {
-        switch model {
-        case .llavaOneVision: self = .bilinear
-        case .llavaVideo: self = .average
-        case .qwen25VL, .qwen3VL: return nil
-        }
-    }
-
     /// Side of the pooled grid; at least 0.
     public func side(ofGrid grid: Int) -> Int {
         let half = Swift.max(0, grid) / 2

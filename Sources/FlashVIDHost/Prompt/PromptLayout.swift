@@ -116,13 +116,14 @@ public struct PromptLayout: Sendable, Hashable {
     public init(
         _ model: Configuration.Model, length: Int, videoStarts: [Int], frames: Int, tokensPerFrame: Int
     ) throws(FlashVIDError) {
-        guard videoStarts.count == (model == .qwen3VL ? frames : 1) else {
+        let framesAreApart = ModelFacts(model).framesAreApart
+        guard videoStarts.count == (framesAreApart ? frames : 1) else {
             throw .promptMismatch(
-                model == .qwen3VL
+                framesAreApart
                     ? "\(videoStarts.count) starts for \(frames) frames, which \(model.rawValue) has apart"
                     : "\(videoStarts.count) starts for a video that \(model.rawValue) has in one piece")
         }
-        guard model != .qwen3VL else {
+        guard !framesAreApart else {
             try self.init(length: length, frameStarts: videoStarts, tokensPerFrame: tokensPerFrame)
             return
         }
@@ -147,17 +148,6 @@ public struct PromptLayout: Sendable, Hashable {
         guard !overflow, tokens <= length else {
             throw .promptMismatch(
                 "a prompt of \(length) positions does not hold \(frames) frames of \(tokensPerFrame) tokens")
-        }
-    }
-}
-
-extension PromptLayout.Newlines {
-    /// A model's newlines (spec 11).
-    public init(_ model: Configuration.Model) {
-        switch model {
-        case .llavaOneVision: self = .afterVideo
-        case .llavaVideo: self = .afterFrame
-        case .qwen25VL, .qwen3VL: self = .none
         }
     }
 }

@@ -7,16 +7,20 @@
 #endif
 
 /// The workspace's memory: one block, grown only for a larger clip, handed out anew for every clip.
+@usableFromInline
 package struct Arena: ~Copyable {
     // The pointer is owned by this value alone and freed with it.
-    private var base: UnsafeMutableRawPointer?
+    @usableFromInline private(set) var base: UnsafeMutableRawPointer?
     private(set) var capacity = 0
 
     package init() {}
 
     deinit { free(base) }
 
+    // Inlinable, so that what another module lays out makes no metadata when it runs.
+
     /// Bytes that `lay` lays out.
+    @inlinable
     package static func measure<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Int {
         var measure = Plan(base: nil)
         _ = lay(&measure)
@@ -25,32 +29,39 @@ package struct Arena: ~Copyable {
     }
 
     /// Memory laid out by `lay`, which is called twice: once to measure and once to hand out.
+    @inlinable
     package mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
-        let bytes = try Self.measure(lay)
-        if bytes > capacity {
-            free(base)
-            base = nil
-            capacity = 0
-            var block: UnsafeMutableRawPointer?
-            guard posix_memalign(&block, Plan.alignment, bytes) == 0, let block else {
-                throw .outOfMemory(bytes: bytes)
-            }
-            base = block
-            capacity = bytes
-        }
+        try hold(try Self.measure(lay))
         var handOut = Plan(base: base)
         return lay(&handOut)
     }
 
+    /// Grows the block where it has fewer bytes.
+    @usableFromInline
+    mutating func hold(_ bytes: Int) throws(FlashVIDError) {
+        guard bytes > capacity else { return }
+        free(base)
+        base = nil
+        capacity = 0
+        var block: UnsafeMutableRawPointer?
+        guard posix_memalign(&block, Plan.alignment, bytes) == 0, let block else {
+            throw .outOfMemory(bytes: bytes)
+        }
+        base = block
+        capacity = bytes
+    }
+
     /// Offsets into the block. Without a block it only measures, and its pointers must not be followed.
+    @usableFromInline
     package struct Plan {
         static let alignment = 64
 
         fileprivate let base: UnsafeMutableRawPointer?
-        fileprivate private(set) var offset = 0
-        fileprivate private(set) var overflows = false
+        @usableFromInline private(set) var offset = 0
+        @usableFromInline private(set) var overflows = false
 
-        fileprivate init(base: UnsafeMutableRawPointer?) {
+        @usableFromInline
+        init(base: UnsafeMutableRawPointer?) {
             self.base = base
         }
 

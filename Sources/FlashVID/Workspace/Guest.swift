@@ -11,4 +11,10 @@ package enum Guest {
         defer { flashvid_guest_leave(&guest) }
         return try body()
     }
+
+    /// The same with single-threaded products. Not generic: of a generic function another module would make the metadata of
+    /// its result, lazily.
+    package static func multiply(_ body: () throws(FlashVIDError) -> Void) throws(FlashVIDError) {
+        try run { () throws(FlashVIDError) in try BLAS.withSingleThreadedProducts(body) }
+    }
 }

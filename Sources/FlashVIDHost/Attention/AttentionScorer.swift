@@ -229,8 +229,7 @@ public struct AttentionScorer: ~Copyable {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.frames * pass.shape.heads)
         let room = try arena.layOut { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) } }
-        if let broken { throw broken }
+        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: room) }
         watch.finish()
         scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
     }
@@ -240,8 +239,7 @@ public struct AttentionScorer: ~Copyable {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.keyHeads)
         let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        let broken = Guest.run { BLAS.withSingleThreadedProducts { pass.run(on: pool, watch, in: room) } }
-        if let broken { throw broken }
+        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: room) }
         watch.finish()
         return UnsafePointer(room.scores)
     }

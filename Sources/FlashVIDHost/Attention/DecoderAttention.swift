@@ -88,8 +88,8 @@ struct DecoderAttention: @unchecked Sendable {
         }
     }
 
-    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything, or what ended the call early.
-    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) -> FlashVIDError? {
+    /// Computes ``Room/scores``. Throws what is wrong with the numbers, or what ended the call early.
+    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) throws(FlashVIDError) {
         let keyCount = shape.keys
         let heads = Heads(pass: self, watch: .passUnretained(watch), room: room)
         pool.run(shape.keyHeads, with: heads) { heads, worker, head in
@@ -98,16 +98,15 @@ struct DecoderAttention: @unchecked Sendable {
                 keyHead: head, into: heads.room.headSums + head &* heads.pass.shape.keys, heads.room.workers[worker])
             heads.watch.advance(by: 1)
         }
-        if let interruption = watch.interruption { return interruption }
+        try watch.check()
         for head in 0..<shape.keyHeads where room.isBroken[head] {
-            return firstNotFinite(room.workers[0])
+            try refuse(room.workers[0])
         }
         for key in 0..<keyCount {
             var total = 0.0
             for head in 0..<shape.keyHeads { total += room.headSums[head &* keyCount &+ key] }
             room.scores[key] = Float(total / Double(shape.heads))
         }
-        return nil
     }
 
     private struct Heads {
@@ -186,16 +185,16 @@ struct DecoderAttention: @unchecked Sendable {
         return true
     }
 
-    private func firstNotFinite(_ worker: Room.Worker) -> FlashVIDError? {
+    /// Throws the first number that is not finite.
+    private func refuse(_ worker: Room.Worker) throws(FlashVIDError) {
         // The query's heads stand in the place of tokens.
         if let place = query.firstNotFinite(frame: 0, tokens: 0..<shape.heads, buffer: worker.queries) {
-            return .notFinite(
+            throw .notFinite(
                 tensor: .queries, frame: 0, token: 0, channel: place.token * shape.width + place.channel)
         }
         if let place = keys.firstNotFinite(frame: 0, tokens: 0..<shape.keys, buffer: worker.keys) {
-            return .notFinite(tensor: .keys, frame: 0, token: place.token, channel: place.channel)
+            throw .notFinite(tensor: .keys, frame: 0, token: place.token, channel: place.channel)
         }
-        return nil
     }
 }
 

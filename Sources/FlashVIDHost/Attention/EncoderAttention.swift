@@ -102,8 +102,8 @@ struct EncoderAttention: @unchecked Sendable {
         private static let sumsSize = 1024 * 1024
     }
 
-    /// Computes ``Room/scores``; returns what was wrong with the numbers, if anything, or what ended the call early.
-    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) -> FlashVIDError? {
+    /// Computes ``Room/scores``. Throws what is wrong with the numbers, or what ended the call early.
+    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) throws(FlashVIDError) {
         let heads = shape.heads
         var first = 0
         while first < shape.frames {
@@ -117,9 +117,9 @@ struct EncoderAttention: @unchecked Sendable {
                     wave.room.workers[worker], wave.room.blockRows)
                 wave.watch.advance(by: 1)
             }
-            if let interruption = watch.interruption { return interruption }
+            try watch.check()
             for task in 0..<(frames.count * heads) where room.isBroken[task] {
-                return firstNotFinite(from: frames.lowerBound + task / heads, room)
+                try refuse(from: frames.lowerBound + task / heads, room)
             }
             let share = 1 / (Double(heads) * Double(rows.count))
             for frame in frames {
@@ -132,7 +132,6 @@ struct EncoderAttention: @unchecked Sendable {
             }
             first = frames.upperBound
         }
-        return nil
     }
 
     private struct Wave {
@@ -203,17 +202,17 @@ struct EncoderAttention: @unchecked Sendable {
         return true
     }
 
-    private func firstNotFinite(from first: Int, _ room: Room) -> FlashVIDError? {
+    /// Throws the first number that is not finite in the frames from `first` on.
+    private func refuse(from first: Int, _ room: Room) throws(FlashVIDError) {
         // The buffers of the first worker hold at least one row, or are not touched.
         let buffer = room.workers[0]
         for frame in first..<shape.frames {
             if let place = queries.firstNotFinite(frame: frame, tokens: rows, buffer: buffer.queries) {
-                return .notFinite(tensor: .queries, frame: frame, token: place.token, channel: place.channel)
+                throw .notFinite(tensor: .queries, frame: frame, token: place.token, channel: place.channel)
             }
             if let place = keys.firstNotFinite(frame: frame, tokens: 0..<shape.tokens, buffer: buffer.keys) {
-                return .notFinite(tensor: .keys, frame: frame, token: place.token, channel: place.channel)
+                throw .notFinite(tensor: .keys, frame: frame, token: place.token, channel: place.channel)
             }
         }
-        return nil
     }
 }

@@ -31,18 +31,21 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]
         ),
+        .target(name: "FlashVIDLibC", swiftSettings: settings),
         .target(name: "CFlashVIDProcess", dependencies: ["CBLASShim"]),
-        .target(name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDProcess"], swiftSettings: settings),
-        .target(name: "FlashVIDHost", dependencies: ["FlashVID"], swiftSettings: settings),
+        .target(
+            name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDProcess", "FlashVIDLibC"], swiftSettings: settings),
+        .target(name: "FlashVIDHost", dependencies: ["FlashVID", "FlashVIDLibC"], swiftSettings: settings),
         .target(name: "CFlashVID"),
         .target(
-            name: "FlashVIDABI", dependencies: ["CFlashVID", "CFlashVIDProcess", "FlashVID", "FlashVIDHost"],
+            name: "FlashVIDABI",
+            dependencies: ["CFlashVID", "CFlashVIDProcess", "FlashVID", "FlashVIDHost", "FlashVIDLibC"],
             swiftSettings: settings),
-        .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
+        .target(name: "FlashVIDFile", dependencies: ["FlashVID", "FlashVIDLibC"], swiftSettings: settings),
         .target(
             name: "ToolSupport",
             dependencies: [
-                "CFlashVID", "FlashVID", "FlashVIDFile",
+                "CFlashVID", "FlashVID", "FlashVIDFile", "FlashVIDLibC",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -50,7 +53,7 @@ let package = Package(
         .executableTarget(
             name: "flashvid-compress",
             dependencies: [
-                "FlashVID", "FlashVIDFile", "ToolSupport",
+                "FlashVID", "FlashVIDFile", "FlashVIDLibC", "ToolSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -58,7 +61,7 @@ let package = Package(
         .executableTarget(
             name: "flashvid-bench",
             dependencies: [
-                "CBLASShim", "FlashVID", "FlashVIDFile", "FlashVIDHost", "ToolSupport",
+                "CBLASShim", "FlashVID", "FlashVIDFile", "FlashVIDHost", "FlashVIDLibC", "ToolSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -68,7 +71,9 @@ let package = Package(
             name: "TestSupport", dependencies: ["FlashVIDFile"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
             name: "FlashVIDTests",
-            dependencies: ["AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile", "TestSupport"],
+            dependencies: [
+                "AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile", "FlashVIDLibC", "TestSupport",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "FlashVIDHostTests",

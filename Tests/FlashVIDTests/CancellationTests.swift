@@ -1,15 +1,8 @@
 import FlashVID
+import FlashVIDLibC
 import Synchronization
 import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Calls that are ended early: everything is as it was, and the next call is not touched.
 @Suite("Cancellation")

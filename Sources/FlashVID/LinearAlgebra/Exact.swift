@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 // Double precision over single rows. Products in float32 leave a decision open where two values lie within their
 // rounding of each other; these settle it. They are called for a handful of pairs a frame, so plain loops do.

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// The workspace's memory: one block, grown only for a larger clip, handed out anew for every clip.
 @usableFromInline

@@ -1,12 +1,5 @@
+import FlashVIDLibC
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Watches over the calls of an engine, one at a time: ends them early, and tells how far they are.
 ///

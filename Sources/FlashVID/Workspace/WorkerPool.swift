@@ -1,13 +1,6 @@
 internal import CFlashVIDProcess
+import FlashVIDLibC
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
 /// starts none and allocates nothing.

@@ -1,12 +1,5 @@
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// Logits of a head, and how far float32 may be trusted with them.
 struct Logits {

@@ -1,12 +1,5 @@
 public import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// Pruning inside the language model, which pays back what expansion let in (spec 2 and 9).
 ///

@@ -150,7 +150,7 @@ public struct Compressor: ~Copyable {
         let clip = try Clip(layout: view)
         let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
         let rows = try configuration.outputTokenCount(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
-        return try Arena.measure { plan in
+        return try Arena.bytes { plan in
             Workspace(
                 Input(clip, configuration, budget, plan: &plan), capacity: rows, pool, Watch(), plan: &plan)
         }

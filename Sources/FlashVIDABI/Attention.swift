@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 private typealias ScorerHandle = Handle<AttentionScorer>
 

@@ -1,13 +1,6 @@
 public import CFlashVID
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// A clip and where its result goes.
 struct LentClip: BitwiseCopyable {

@@ -1,5 +1,6 @@
 import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 /// A number of things, which the caller counts in 64 bits.
 func count(_ value: Int64, of name: StaticString) throws(Failure) -> Int {
@@ -26,7 +27,7 @@ extension IndexList {
     /// Its integers. No more than a prompt can have, so that there is memory for them.
     func integers(of name: StaticString, atMost most: Int = 2 * PromptLayout.maximumLength) throws(Failure) -> [Int] {
         guard count <= most else { throw Failure(FLASHVID_SIZE_OVERFLOW, "\(count) \(name) are too many") }
-        try translating { () throws(FlashVIDError) in try Memory.check((count, 8), of: name) }
+        try translating { () throws(FlashVIDError) in try Memory.probe((count, 8), of: name) }
         return (0..<count).map { self[$0] }
     }
 }

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension GridPooling {
     fileprivate init(_ pooling: flashvid_pooling) throws(Failure) {

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension flashvid_prompt: Versioned {
     static let name: StaticString = "flashvid_prompt"
@@ -56,7 +57,7 @@ private struct Prompt {
             // The lists are as long as these say.
             try PromptLayout.check(length: length, frames: frames, tokensPerFrame: tokensPerFrame)
             // Positions of the video, found one by one where tokens tell, and those that go, or starts of frames.
-            try Memory.check((length, 3 * 8), of: "positions")
+            try Memory.probe((length, 3 * 8), of: "positions")
             if let starts = prompt.frame_starts {
                 try lent.add(starts.extent("frame_starts", count: frames, for: .reading))
                 layout = try PromptLayout(
@@ -137,7 +138,7 @@ public func flashvid_prompt_keep(
                 renumbered?.extent(count: places) ?? Extent(), visual?.extent(count: indices.count) ?? Extent(),
             ])
             // Indices, positions and rows, positions without gaps, and places of rows, found one by one.
-            try Memory.check((indices.count, 3 * 8), (places, 3 * 8), of: "positions")
+            try Memory.probe((indices.count, 3 * 8), (places, 3 * 8), of: "positions")
             return try prompt.layout.kept(indices: (0..<indices.count).map { indices[$0] })
         }
         if let renumbered {
@@ -188,7 +189,7 @@ public func flashvid_prompt_prune(
         let keeping = try kept.integers(of: "kept")
         let place_count = try place(place_count, "place_count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
-            try Memory.check((values.count, 8), of: "places")
+            try Memory.probe((values.count, 8), of: "places")
             return try KeptPrompt.places(ofRows: values, keeping: keeping)
         }
         try give(result, to: room, place_count, noting: &lent)
@@ -211,7 +212,7 @@ public func flashvid_video_rows(
         let values = try indices.integers(of: "indices")
         let count = try place(count, "count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
-            try Memory.check((values.count, 2 * 8), (Int(frames), 8), of: "rows")
+            try Memory.probe((values.count, 2 * 8), (Int(frames), 8), of: "rows")
             return try VideoSequence(
                 indices: values, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame), newlines: newlines)
         }

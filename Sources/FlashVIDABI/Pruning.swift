@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 @c @implementation
 public func flashvid_pruned_count(

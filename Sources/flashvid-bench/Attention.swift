@@ -1,6 +1,7 @@
 public import ArgumentParser
-public import FlashVID
+import FlashVID
 import FlashVIDFile
+public import FlashVIDHost
 import ToolSupport
 
 extension AttentionShape: ExpressibleByArgument {

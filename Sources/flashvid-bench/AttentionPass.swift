@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDHost
 import ToolSupport
 
 /// Queries and keys, the scorer that works on them, and its floor.

@@ -1,4 +1,4 @@
-import FlashVID
+import FlashVIDHost
 import ToolSupport
 
 /// One measurement of attention scores. The property names, in snake case, are the keys of a row in `--json` and the

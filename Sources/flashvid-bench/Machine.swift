@@ -1,13 +1,6 @@
 import CBLASShim
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials

@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDHost
 import ToolSupport
 
 /// A video at a retention, and what an LLM at some rate makes of it. The property names, in snake case, are the keys of a

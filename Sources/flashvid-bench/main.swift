@@ -1,12 +1,5 @@
+import FlashVIDLibC
 import ToolSupport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 StandardStream.prepare()
 do {

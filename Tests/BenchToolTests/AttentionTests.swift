@@ -1,5 +1,6 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDHost
 import Foundation
 import Testing
 import ToolSupport

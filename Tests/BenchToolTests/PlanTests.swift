@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDHost
 import Foundation
 import Testing
 import ToolSupport

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import FlashVID
@@ -39,9 +40,9 @@ struct ToleranceTests {
             for a in 0..<count {
                 for b in a..<count {
                     let (rowA, rowB) = (base + a * channels, base + b * channels)
-                    let dot = Exact.dot(rowA, rowB, count: channels)
+                    let dot = DoublePrecision.dot(rowA, rowB, count: channels)
                     let squares =
-                        Exact.dot(rowA, rowA, count: channels) * Exact.dot(rowB, rowB, count: channels)
+                        DoublePrecision.dot(rowA, rowA, count: channels) * DoublePrecision.dot(rowB, rowB, count: channels)
                     largest = max(largest, abs(Double(cosines[a, b]) - dot / squares.squareRoot()))
                 }
             }

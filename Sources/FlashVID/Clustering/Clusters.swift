@@ -109,7 +109,7 @@ struct Clusters: Stage {
             for position in 0..<count { scratch.centres[position] = Int32(position) }
             writeRows(frame, roots) { row in
                 forest.aggregate(root: Int(roots[row.position]), into: scratch.aggregate, scratch.reader)
-                Exact.round(UnsafePointer(scratch.aggregate.base), into: rows[row.number].base, count: clip.channels)
+                DoublePrecision.round(UnsafePointer(scratch.aggregate.base), into: rows[row.number].base, count: clip.channels)
             }
         }
         worker.advance(by: Work.rows)
@@ -184,7 +184,7 @@ struct Clusters: Stage {
             } else {
                 forest.aggregate(root: root, into: scratch.aggregate, scratch.reader)
                 let row = scratch.aggregate.base
-                if position == 0 { Exact.round(UnsafePointer(row), into: origin.base, count: clip.channels) }
+                if position == 0 { DoublePrecision.round(UnsafePointer(row), into: origin.base, count: clip.channels) }
                 for channel in 0..<clip.channels {
                     target.base[channel] = Float(row[channel] - Double(origin.base[channel]))
                 }
@@ -241,15 +241,15 @@ struct Clusters: Stage {
         for position in 0..<roots.count where Int(scratch.centres[position]) == centre {
             if isExact {
                 forest.aggregate(root: Int(roots[position]), into: scratch.aggregate, scratch.reader)
-                Exact.sum(UnsafePointer(scratch.aggregate.base), into: mean.base, count: clip.channels)
+                DoublePrecision.sum(UnsafePointer(scratch.aggregate.base), into: mean.base, count: clip.channels)
             } else {
-                Exact.sum(
+                DoublePrecision.sum(
                     scratch.values.row(position, of: clip.channels).base, into: mean.base, count: clip.channels)
             }
         }
-        Exact.divide(mean.base, by: members, count: clip.channels)
+        DoublePrecision.divide(mean.base, by: members, count: clip.channels)
         if isExact {
-            Exact.round(UnsafePointer(mean.base), into: target.base, count: clip.channels)
+            DoublePrecision.round(UnsafePointer(mean.base), into: target.base, count: clip.channels)
         } else {
             for channel in 0..<clip.channels {
                 target.base[channel] = Float(mean.base[channel] + Double(scratch.origin.base[channel]))
@@ -288,7 +288,7 @@ struct RootDistance {
         forest.aggregate(root: Int(roots[a]), into: scratch.first, reader)
         forest.aggregate(root: Int(roots[b]), into: scratch.second, reader)
         let channels = forest.input.clip.channels
-        let square = Exact.squaredDistance(
+        let square = DoublePrecision.squaredDistance(
             UnsafePointer(scratch.first.base), UnsafePointer(scratch.second.base), count: channels)
         return square.squareRoot() / Double(channels).squareRoot()
     }

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// DPC-kNN: clusters of rows around density peaks (spec 6.2; Du et al. 2016, as TSTM uses it).
 ///

@@ -1,7 +1,7 @@
-enum OrderStatistic {
+package enum OrderStatistic {
     /// The value that `rank` (from 0) others are not above: the k-th smallest for rank k - 1. Reorders `values`.
     /// O(n) on average.
-    static func smallest(_ rank: Int, of values: UnsafeMutableBufferPointer<Double>) -> Double {
+    package static func smallest(_ rank: Int, of values: UnsafeMutableBufferPointer<Double>) -> Double {
         var low = 0
         var high = values.count - 1
         while low < high {

@@ -23,18 +23,24 @@ package struct ClipView: BitwiseCopyable {
         self.type = type
         self.shape = shape
     }
+
+    /// The memory that it is read from. Throws unless the engine would take the clip, of which nothing is read.
+    package func extents() throws(FlashVIDError) -> (features: Extent, attention: Extent) {
+        let clip = try Clip(layout: self)
+        return (try clip.features.extent("features"), try clip.lentAttention?.extent("attention") ?? Extent())
+    }
 }
 
 /// A lent tensor whose strides and extent were checked: [F, N] items of `width` numbers.
-struct TensorView: BitwiseCopyable {
-    let base: UnsafeRawPointer
-    let type: ScalarType
-    let frameStride: Int
-    let tokenStride: Int
+package struct TensorView: BitwiseCopyable {
+    package let base: UnsafeRawPointer
+    package let type: ScalarType
+    package let frameStride: Int
+    package let tokenStride: Int
     /// From the first byte to behind the last one.
     let byteCount: Int
 
-    init(
+    package init(
         _ tensor: FlashVIDError.Tensor, _ base: UnsafeRawPointer, _ type: ScalarType, frames: Int, tokens: Int,
         width: Int, frameStride: Int?, tokenStride: Int?
     ) throws(FlashVIDError) {
@@ -72,17 +78,17 @@ struct TensorView: BitwiseCopyable {
     }
 
     /// The memory that it is read from.
-    func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
+    package func extent(_ name: StaticString) throws(FlashVIDError) -> Extent {
         try Extent(name, base, bytes: byteCount, alignment: type.size, for: .reading)
     }
 
-    @inline(__always)
-    func address(frame: Int, token: Int) -> UnsafeRawPointer {
+    @inlinable @inline(__always)
+    package func address(frame: Int, token: Int) -> UnsafeRawPointer {
         base + (frame &* frameStride &+ token &* tokenStride) &* type.size
     }
 
     /// The first number of an item.
-    func value(frame: Int, token: Int) -> Float {
+    package func value(frame: Int, token: Int) -> Float {
         let place = address(frame: frame, token: token)
         return switch type {
         case .float32: place.loadUnaligned(as: Float.self)

@@ -26,7 +26,7 @@ struct Input: BitwiseCopyable {
     }
 
     /// What a cosine may err by, with spec 1's rule that one above 1 - 1e-6 counts as 1.
-    var cosineReach: Double { tolerance + (1 - Exact.same) }
+    var cosineReach: Double { tolerance + (1 - DoublePrecision.same) }
 }
 
 /// Two tokens at hand in float32.
@@ -45,7 +45,7 @@ struct TokenPair: BitwiseCopyable {
 
     /// Cosine of two tokens in double (spec 1).
     func cosine(_ a: Int, _ b: Int, of clip: Clip) -> Double {
-        Exact.cosine(
+        DoublePrecision.cosine(
             clip.token(a, convertedInto: first.base), clip.token(b, convertedInto: second.base), count: clip.channels)
     }
 }

@@ -1,31 +1,14 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
-/// Memory whose size the caller names.
-package enum Memory {
-    /// Room for `count` elements, not initialised, to be given back by `free`.
-    package static func allocate<Element: BitwiseCopyable>(
-        _ type: Element.Type, _ count: Int
-    ) throws(FlashVIDError) -> UnsafeMutablePointer<Element> {
-        let bytes = count.multipliedReportingOverflow(by: MemoryLayout<Element>.stride)
-        guard !bytes.overflow, let room = malloc(max(1, bytes.partialValue)) else {
-            throw .outOfMemory(bytes: bytes.overflow ? .max : bytes.partialValue)
-        }
-        return room.bindMemory(to: type, capacity: count)
-    }
-
+extension Memory {
     /// Below this, memory that cannot be had ends the process anyway.
     private static let worthAsking = 1 << 20
 
-    /// Asks for a block and gives it back, since an array that cannot be had ends the process.
+    /// Asks for a block and gives it back, since an array that cannot be had ends the process. Nothing is set aside: what another
+    /// thread takes in between may still be missing then.
     ///
     /// Throws ``FlashVIDError/outOfMemory(bytes:)`` or ``FlashVIDError/sizeOverflow(_:)``.
-    package static func check(_ sizes: (count: Int, bytes: Int)..., of name: StaticString) throws(FlashVIDError) {
+    package static func probe(_ sizes: (count: Int, bytes: Int)..., of name: StaticString) throws(FlashVIDError) {
         var total = 0
         for size in sizes {
             let (sum, overflow) = total.addingReportingOverflow(

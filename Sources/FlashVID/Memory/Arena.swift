@@ -1,64 +1,69 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// The workspace's memory: one block, grown only for a larger clip, handed out anew for every clip.
-struct Arena: ~Copyable {
+@usableFromInline
+package struct Arena: ~Copyable {
     // The pointer is owned by this value alone and freed with it.
-    private var base: UnsafeMutableRawPointer?
+    @usableFromInline private(set) var base: UnsafeMutableRawPointer?
     private(set) var capacity = 0
 
-    init() {}
+    package init() {}
 
     deinit { free(base) }
 
+    // Inlinable, so that what another module lays out makes no metadata when it runs.
+
     /// Bytes that `lay` lays out.
-    static func measure<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Int {
-        var measure = Plan(base: nil)
-        _ = lay(&measure)
-        guard !measure.overflows else { throw .sizeOverflow("the workspace of this clip") }
-        return measure.offset
+    @inlinable
+    package static func bytes<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Int {
+        var plan = Plan(base: nil)
+        _ = lay(&plan)
+        guard !plan.overflows else { throw .sizeOverflow("the workspace of this clip") }
+        return plan.offset
     }
 
     /// Memory laid out by `lay`, which is called twice: once to measure and once to hand out.
-    mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
-        let bytes = try Self.measure(lay)
-        if bytes > capacity {
-            free(base)
-            base = nil
-            capacity = 0
-            var block: UnsafeMutableRawPointer?
-            guard posix_memalign(&block, Plan.alignment, bytes) == 0, let block else {
-                throw .outOfMemory(bytes: bytes)
-            }
-            base = block
-            capacity = bytes
-        }
+    @inlinable
+    package mutating func layOut<Layout>(_ lay: (inout Plan) -> Layout) throws(FlashVIDError) -> Layout {
+        try hold(try Self.bytes(lay))
         var handOut = Plan(base: base)
         return lay(&handOut)
     }
 
+    /// Grows the block where it has fewer bytes.
+    @usableFromInline
+    mutating func hold(_ bytes: Int) throws(FlashVIDError) {
+        guard bytes > capacity else { return }
+        free(base)
+        base = nil
+        capacity = 0
+        var block: UnsafeMutableRawPointer?
+        guard posix_memalign(&block, Plan.alignment, bytes) == 0, let block else {
+            throw .outOfMemory(bytes: bytes)
+        }
+        base = block
+        capacity = bytes
+    }
+
     /// Offsets into the block. Without a block it only measures, and its pointers must not be followed.
-    struct Plan {
+    @usableFromInline
+    package struct Plan {
         static let alignment = 64
 
         fileprivate let base: UnsafeMutableRawPointer?
-        fileprivate private(set) var offset = 0
-        fileprivate private(set) var overflows = false
+        @usableFromInline private(set) var offset = 0
+        @usableFromInline private(set) var overflows = false
 
-        fileprivate init(base: UnsafeMutableRawPointer?) {
+        @usableFromInline
+        init(base: UnsafeMutableRawPointer?) {
             self.base = base
         }
 
         /// Whether the pointers may be followed.
-        var handsOut: Bool { base != nil }
+        package var handsOut: Bool { base != nil }
 
         /// Room for `rows * columns` elements, aligned to a cache line, not initialised.
-        mutating func take<Element: BitwiseCopyable>(
+        package mutating func take<Element: BitwiseCopyable>(
             _ type: Element.Type, _ rows: Int, _ columns: Int = 1
         ) -> UnsafeMutablePointer<Element> {
             let count = rows.multipliedReportingOverflow(by: columns)

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// A value behind a lock. The system's own mutex, and not `Synchronization.Mutex`: thread sanitizers know the one and not
 /// the other, and a library that is linked into other people's programs is looked at by theirs.

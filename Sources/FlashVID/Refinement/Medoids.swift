@@ -63,7 +63,7 @@ struct Medoids: BitwiseCopyable {
         let members = refinement.members(of: row)
         for member in members {
             let token = scratch.token.token(member, of: clip)
-            space.distances[member] = Rounded.squaredDistance(token, value, count: clip.channels)
+            space.distances[member] = SinglePrecision.squaredDistance(token, value, count: clip.channels)
             nearest = min(nearest, space.distances[member])
         }
         // The value was rounded too, by up to half a unit in the last place of each of its channels; that moves every
@@ -77,7 +77,7 @@ struct Medoids: BitwiseCopyable {
         ) { member in
             let value = exactValue ?? refinement.value(ofRow: row, scratch)
             exactValue = value
-            return -Exact.squaredDistance(scratch.token.token(member, of: clip), value, count: clip.channels)
+            return -DoublePrecision.squaredDistance(scratch.token.token(member, of: clip), value, count: clip.channels)
         }
         if medoid.value != nil { worker.countCloseCall() }
         return medoid.index

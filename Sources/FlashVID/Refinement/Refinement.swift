@@ -154,11 +154,11 @@ struct Refinement: BitwiseCopyable {
         if rows.kinds[row] == .selected {
             value.fill(0)
             let token = scratch.rowToken.token(rows.indices[row], of: clip)
-            Exact.sum(token, into: value.base, count: clip.channels)
+            DoublePrecision.sum(token, into: value.base, count: clip.channels)
         } else if finishedRounds > 0 {
             let count = forest.sum(
                 ofListFrom: Int(space.firstMember[row]), space.nextMember, into: value, scratch.reader)
-            Exact.divide(value.base, by: count, count: clip.channels)
+            DoublePrecision.divide(value.base, by: count, count: clip.channels)
         } else {
             let centre = rows.indices[row]
             let frame = centre / clip.tokensPerFrame
@@ -169,10 +169,10 @@ struct Refinement: BitwiseCopyable {
                 && clusters.centre(ofRoot: root) == centre
             {
                 forest.aggregate(root: root, into: scratch.aggregate, scratch.reader)
-                Exact.sum(UnsafePointer(scratch.aggregate.base), into: value.base, count: clip.channels)
+                DoublePrecision.sum(UnsafePointer(scratch.aggregate.base), into: value.base, count: clip.channels)
                 count += 1
             }
-            Exact.divide(value.base, by: count, count: clip.channels)
+            DoublePrecision.divide(value.base, by: count, count: clip.channels)
         }
         return UnsafePointer(value.base)
     }
@@ -207,7 +207,7 @@ struct Refinement: BitwiseCopyable {
         func run(_ task: Int, _ worker: Worker) {
             let (rows, scratch) = (refinement.rows, refinement.scratch(worker))
             for row in refinement.rows(ofTask: task) where rows.kinds[row] == .contextual {
-                Exact.round(
+                DoublePrecision.round(
                     refinement.value(ofRow: row, scratch), into: rows[row].base, count: refinement.clip.channels)
             }
         }
@@ -380,7 +380,7 @@ extension Refinement {
             }
         ) { index in
             let value = value(ofRow: row(index), scratch)
-            return -Exact.squaredDistance(scratch.token.token(token, of: clip), value, count: clip.channels)
+            return -DoublePrecision.squaredDistance(scratch.token.token(token, of: clip), value, count: clip.channels)
         }
         if nearest.value != nil { worker.countCloseCall() }
         return row(nearest.index)

@@ -98,7 +98,7 @@ struct FrameMeans: Stage {
                 space.transitions[frame - 1] = Self.cosine(last.base, mean.base, channels: clip.channels)
             }
             last.copy(mean)
-            Exact.sum(UnsafePointer(mean.base), into: sum.base, count: clip.channels)
+            DoublePrecision.sum(UnsafePointer(mean.base), into: sum.base, count: clip.channels)
         }
     }
 
@@ -139,14 +139,14 @@ struct FrameMeans: Stage {
             let chunk = self.frames(ofChunk: frame / chunkFrames)
             if chunk.lowerBound == frame, chunk.upperBound <= frames.upperBound {
                 let sum = space.sums.row(frame / chunkFrames, of: clip.channels)
-                Exact.sum(UnsafePointer(sum.base), into: total.base, count: clip.channels)
+                DoublePrecision.sum(UnsafePointer(sum.base), into: total.base, count: clip.channels)
                 frame = chunk.upperBound
             } else {
-                Exact.sum(mean(ofFrame: frame, reader), into: total.base, count: clip.channels)
+                DoublePrecision.sum(mean(ofFrame: frame, reader), into: total.base, count: clip.channels)
                 frame += 1
             }
         }
-        Exact.divide(total.base, by: frames.count, count: clip.channels)
+        DoublePrecision.divide(total.base, by: frames.count, count: clip.channels)
     }
 
     func forget(_ reader: Reader) { reader.meanFrame.forget() }
@@ -154,8 +154,8 @@ struct FrameMeans: Stage {
     /// Cosine of two means; 0 where one has no length.
     static func cosine(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, channels: Int) -> Double {
         let lengths =
-            Exact.dot(a, a, count: channels).squareRoot() * Exact.dot(b, b, count: channels).squareRoot()
-        return lengths > 0 ? Exact.dot(a, b, count: channels) / lengths : 0
+            DoublePrecision.dot(a, a, count: channels).squareRoot() * DoublePrecision.dot(b, b, count: channels).squareRoot()
+        return lengths > 0 ? DoublePrecision.dot(a, b, count: channels) / lengths : 0
     }
 }
 
@@ -170,8 +170,8 @@ extension Clip {
         for token in stride(from: 0, to: tokensPerFrame, by: step) {
             let rows = tokens(
                 frame &* tokensPerFrame &+ token, count: min(step, tokensPerFrame - token), convertedInto: buffer)
-            Exact.sum(rows.base, rows: rows.rows, stride: rows.stride, into: mean, count: channels)
+            DoublePrecision.sum(rows.base, rows: rows.rows, stride: rows.stride, into: mean, count: channels)
         }
-        Exact.divide(mean, by: tokensPerFrame, count: channels)
+        DoublePrecision.divide(mean, by: tokensPerFrame, count: channels)
     }
 }

@@ -131,7 +131,7 @@ struct Selection: BitwiseCopyable {
                 space.inverseNorms[token] = 1 / square.squareRoot()
             } else {
                 space.inverseNorms[token] = 0
-                space.marks.base[token].insert(Exact.isZero(row, count: tokens.columns) ? .zero : .extreme)
+                space.marks.base[token].insert(DoublePrecision.isZero(row, count: tokens.columns) ? .zero : .extreme)
             }
         }
     }

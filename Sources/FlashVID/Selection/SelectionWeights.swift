@@ -91,14 +91,14 @@ struct SelectionWeights {
     /// Spec 4.2: 1 - the cosine with the frame's mean stands in for attention.
     private func weighByDistinctiveness(_ tokens: MatrixView) {
         let mean = selection.means.mean(ofFrame: frame, scratch.means)
-        let length = Exact.dot(mean, mean, count: clip.channels).squareRoot()
+        let length = DoublePrecision.dot(mean, mean, count: clip.channels).squareRoot()
         guard length > 1e-12, length < 1e18 else {
             for index in 0..<tokens.rows {
                 scratch.weights[index] = Interval(exactly: exactDistinctiveness(index))
             }
             return
         }
-        Exact.round(mean, into: scratch.roundedMean.base, count: clip.channels)
+        DoublePrecision.round(mean, into: scratch.roundedMean.base, count: clip.channels)
         BLAS.products(tokens, scratch.roundedMean.base, into: scratch.products.base)
         for index in 0..<tokens.rows {
             let inverse = Double(selection.inverseNorm(token(index)))
@@ -113,7 +113,7 @@ struct SelectionWeights {
     private func exactDistinctiveness(_ index: Int) -> Double {
         let row = scratch.token.token(token(index), of: clip)
         let mean = selection.means.mean(ofFrame: frame, scratch.means)
-        return max(0, 1 - Exact.plainCosine(row, mean, count: clip.channels))
+        return max(0, 1 - DoublePrecision.plainCosine(row, mean, count: clip.channels))
     }
 
     // MARK: Event
@@ -124,11 +124,11 @@ struct SelectionWeights {
         scratch.eventSegment(segment) {
             let frames = selection.segments.frames(of: segment)
             selection.means.mean(ofFrames: frames, into: scratch.event, scratch.means)
-            Exact.round(UnsafePointer(scratch.event.base), into: scratch.roundedEvent.base, count: clip.channels)
+            DoublePrecision.round(UnsafePointer(scratch.event.base), into: scratch.roundedEvent.base, count: clip.channels)
         }
         BLAS.products(tokens, scratch.roundedEvent.base, into: scratch.products.base)
         let event = UnsafePointer(scratch.event.base)
-        let length = Exact.dot(event, event, count: clip.channels).squareRoot()
+        let length = DoublePrecision.dot(event, event, count: clip.channels).squareRoot()
         for index in 0..<tokens.rows {
             let inverse = Double(selection.inverseNorm(token(index)))
             let relevance =
@@ -141,7 +141,7 @@ struct SelectionWeights {
     }
 
     private func exactRelevance(_ index: Int) -> Double {
-        Exact.dot(
+        DoublePrecision.dot(
             scratch.token.token(token(index), of: clip), UnsafePointer(scratch.event.base), count: clip.channels)
     }
 }

@@ -119,7 +119,7 @@ public struct VideoStream: ~Copyable {
             for: ClipShape(frames: frames, tokensPerFrame: tokensPerFrame, channels: channels), of: type,
             single(configuration), pool)
         let store = FrameStore(type: type, tokensPerFrame: tokensPerFrame, channels: channels, limit: frames + 1)
-        let means = try Arena.measure { plan in layOutMeans(tokensPerFrame, channels, plan: &plan) }
+        let means = try Arena.bytes { plan in layOutMeans(tokensPerFrame, channels, plan: &plan) }
         let (bytes, overflow) = segment.addingReportingOverflow(try store.largestBytes())
         guard !overflow, bytes <= Int.max - means else { throw .sizeOverflow("a stream's workspace") }
         return bytes + means

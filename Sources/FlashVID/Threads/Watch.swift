@@ -1,12 +1,5 @@
+import FlashVIDLibC
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Watches over the calls of an engine, one at a time: ends them early, and tells how far they are.
 ///
@@ -117,11 +110,11 @@ package final class Watch: @unchecked Sendable {
 
 /// As contexts of loops have it, which are without references.
 extension Unmanaged<Watch> {
-    var isOver: Bool { _withUnsafeGuaranteedRef { $0.isOver } }
+    package var isOver: Bool { _withUnsafeGuaranteedRef { $0.isOver } }
 
-    func advance(by work: Int) { _withUnsafeGuaranteedRef { $0.advance(by: work) } }
+    package func advance(by work: Int) { _withUnsafeGuaranteedRef { $0.advance(by: work) } }
 }
 
 extension Duration {
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+    package var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -1,22 +1,17 @@
 internal import CFlashVIDProcess
+import FlashVIDLibC
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Threads that share a loop: the caller and `threads - 1` parked ones. They live as long as the pool, so that a call
 /// starts none and allocates nothing.
+@usableFromInline
 package final class WorkerPool: @unchecked Sendable {
     // Sound although unchecked: nothing changes after `init`.
 
     /// Work on one task, told what the loop is about by a pointer. Without captures, so that handing it over allocates
     /// nothing.
-    typealias Job = (_ context: UnsafeRawPointer, _ worker: Int, _ task: Int) -> Void
+    @usableFromInline
+    package typealias Job = (_ context: UnsafeRawPointer, _ worker: Int, _ task: Int) -> Void
 
     /// Threads that work, the calling one included: those that were asked for, or as many as the system gave.
     package private(set) var threads = 1
@@ -116,7 +111,8 @@ package final class WorkerPool: @unchecked Sendable {
     }
 
     /// The same for a job without captures; `context` must stay valid until the call returns. Allocates nothing.
-    func run(_ tasks: Int, on context: UnsafeRawPointer, _ job: @escaping Job) {
+    @usableFromInline
+    package func run(_ tasks: Int, on context: UnsafeRawPointer, _ job: @escaping Job) {
         guard tasks > 1, threads > 1 else {
             for task in 0..<max(0, tasks) { job(context, 0, task) }
             return
@@ -126,7 +122,8 @@ package final class WorkerPool: @unchecked Sendable {
 
     /// The same with what it works on in Swift's own terms. A body without captures and a context without references are
     /// handed to the threads without an allocation, and without the metadata that Swift makes lazily.
-    func run<Context: BitwiseCopyable>(
+    @inlinable @inline(__always)
+    package func run<Context: BitwiseCopyable>(
         _ tasks: Int, with context: Context,
         _ body: @escaping (_ context: Context, _ worker: Int, _ task: Int) -> Void
     ) {
@@ -137,7 +134,8 @@ package final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    private func run<Context: BitwiseCopyable>(_ tasks: Int, on loop: Loop<Context>) {
+    @inlinable @inline(__always)
+    func run<Context: BitwiseCopyable>(_ tasks: Int, on loop: Loop<Context>) {
         withUnsafePointer(to: loop) { loop in
             run(tasks, on: loop) { loop, worker, task in
                 let loop = loop.assumingMemoryBound(to: Loop<Context>.self).pointee
@@ -146,14 +144,25 @@ package final class WorkerPool: @unchecked Sendable {
         }
     }
 
-    private struct Loop<Context: BitwiseCopyable>: BitwiseCopyable {
-        let context: UnsafePointer<Context>
-        let body: UnsafePointer<Body<Context>>
+    @usableFromInline
+    struct Loop<Context: BitwiseCopyable>: BitwiseCopyable {
+        @usableFromInline let context: UnsafePointer<Context>
+        @usableFromInline let body: UnsafePointer<Body<Context>>
+
+        @inlinable
+        init(context: UnsafePointer<Context>, body: UnsafePointer<Body<Context>>) {
+            self.context = context
+            self.body = body
+        }
     }
 
     /// A pointer to a function alone would wrap it, on the heap.
-    private struct Body<Context> {
-        let call: (Context, Int, Int) -> Void
+    @usableFromInline
+    struct Body<Context> {
+        @usableFromInline let call: (Context, Int, Int) -> Void
+
+        @inlinable
+        init(call: @escaping (Context, Int, Int) -> Void) { self.call = call }
     }
 
     /// Cores of the machine that are on line.

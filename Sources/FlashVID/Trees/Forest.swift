@@ -119,12 +119,12 @@ struct Forest: Stage {
         case .mean:
             let tokens = sum(ofListFrom: root, space.next, into: total, reader)
             let divisor = input.configuration.dividesByDirectChildren ? 1 + childCount(ofRoot: root) : tokens
-            Exact.divide(total.base, by: divisor, count: clip.channels)
+            DoublePrecision.divide(total.base, by: divisor, count: clip.channels)
         case .max:
             _ = sum(ofListFrom: root, nil, into: total, reader)
             var next = Int(space.next[root])
             while next >= 0 {
-                Exact.maximum(
+                DoublePrecision.maximum(
                     clip.token(next, convertedInto: reader.rows.base), into: total.base, count: clip.channels)
                 next = Int(space.next[next])
             }
@@ -156,7 +156,7 @@ struct Forest: Stage {
                 return row
             }
             let rows = (row(), row(), row(), row())
-            Exact.sum(rows, number, into: total.base, adding: count > 0, count: clip.channels)
+            DoublePrecision.sum(rows, number, into: total.base, adding: count > 0, count: clip.channels)
             count += number
         }
         return count

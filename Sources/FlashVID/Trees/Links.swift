@@ -180,7 +180,7 @@ struct Links: BitwiseCopyable {
         }
         let nearest = cosine(index)
         // Cosines above `same` are equal (spec 1), so a match is as good as one at that angle.
-        let certain = min(Double(nearest) - input.tolerance, Exact.same)
+        let certain = min(Double(nearest) - input.tolerance, DoublePrecision.same)
         guard certain > 0.5 else { return false }
         let limit = Float(2 * certain * certain - 1 - 2 * input.tolerance).nextDown
 

@@ -1,4 +1,5 @@
-/// The method, from a clip to its rows. Each line is a stage, and takes the values of those above it.
+/// The method, from a clip to its rows. A stage is made of the stages above it and of its part of the workspace, and then run,
+/// by a team of threads where it has tasks. Sections of the specification are retold in `FlashVID.docc/Method.md`.
 struct Method: BitwiseCopyable {
     let segments: Segments
     let forest: Forest

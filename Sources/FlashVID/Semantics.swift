@@ -12,8 +12,8 @@ extension Configuration {
     /// In the event form a chosen token stays a candidate, and may be chosen again (spec 8.3).
     var keepsChosenCandidates: Bool { isPublished && selection == .attentionDiversityEvent }
 
-    /// Shares are rounded up and none is given back, so that a frame may get a row more (spec 8).
-    var roundsSharesUp: Bool { isPublished }
+    /// Shares are rounded up and none is given back, so that a frame may get a row more (spec 8.4).
+    var mayExceedBudget: Bool { isPublished }
 
     /// Every token is told which row stands for it; what the released program does with its rows leaves no such thing.
     var assignsTokens: Bool { !isPublished }

@@ -42,7 +42,8 @@ struct ToleranceTests {
                     let (rowA, rowB) = (base + a * channels, base + b * channels)
                     let dot = DoublePrecision.dot(rowA, rowB, count: channels)
                     let squares =
-                        DoublePrecision.dot(rowA, rowA, count: channels) * DoublePrecision.dot(rowB, rowB, count: channels)
+                        DoublePrecision.dot(rowA, rowA, count: channels)
+                        * DoublePrecision.dot(rowB, rowB, count: channels)
                     largest = max(largest, abs(Double(cosines[a, b]) - dot / squares.squareRoot()))
                 }
             }

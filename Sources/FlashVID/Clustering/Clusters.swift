@@ -31,11 +31,11 @@ struct Clusters: Stage {
         /// [N] squares of the same, and error bounds of their distances.
         fileprivate let squares: Table<Float>
         fileprivate let errors: Table<Float>
-        fileprivate let peaks: DensityPeaks.Room
+        fileprivate let peaks: DensityPeaks.Scratch
         /// [D] an aggregate, and a mean of some.
         fileprivate let aggregate: Table<Double>
         fileprivate let mean: Table<Double>
-        fileprivate let roots64: RootDistance.Scratch
+        fileprivate let distance: RootDistance.Scratch
         fileprivate let reader: Forest.Reader
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
@@ -47,10 +47,10 @@ struct Clusters: Stage {
             distances = plan.table(Float.self, count, count)
             squares = plan.table(Float.self, count)
             errors = plan.table(Float.self, count)
-            peaks = DensityPeaks.Room(count, plan: &plan)
+            peaks = DensityPeaks.Scratch(count, plan: &plan)
             aggregate = plan.table(Double.self, channels)
             mean = plan.table(Double.self, channels)
-            roots64 = RootDistance.Scratch(clip, plan: &plan)
+            distance = RootDistance.Scratch(clip, plan: &plan)
             reader = Forest.Reader(clip, plan: &plan)
         }
     }
@@ -93,58 +93,59 @@ struct Clusters: Stage {
         let scratch = space.scratch[worker.number]
         let segmentFrames = forest.selection.segments.frames(of: forest.selection.segments.containing(frame)).count
         var count = 0
-        for token in clip.tokens(ofFrame: frame) where forest.isClustered(token, ofSegmentOf: segmentFrames) {
+        for token in clip.tokens(ofFrame: frame) where forest.isClustered(token, segmentFrames: segmentFrames) {
             scratch.roots[count] = Int32(token)
             count += 1
         }
         let roots = scratch.roots.part(0..<count)
         if shares[frame] == 0 {
-            writeRows(frame, roots.part(0..<0)) { _ in }
+            writeRows(frame, roots.part(0..<0), scratch) { _ in }
         } else if shares[frame] < count {
             let scale = cluster(roots, into: shares[frame], scratch, worker)
-            writeRows(frame, roots) { row in
+            writeRows(frame, roots, scratch) { row in
                 meanOfCluster(row.position, roots, scale, into: rows[row.number], scratch)
             }
         } else {
             for position in 0..<count { scratch.centres[position] = Int32(position) }
-            writeRows(frame, roots) { row in
+            writeRows(frame, roots, scratch) { row in
                 forest.aggregate(root: Int(roots[row.position]), into: scratch.aggregate, scratch.reader)
-                DoublePrecision.round(UnsafePointer(scratch.aggregate.base), into: rows[row.number].base, count: clip.channels)
+                DoublePrecision.round(
+                    UnsafePointer(scratch.aggregate.base), into: rows[row.number].base, count: clip.channels)
             }
         }
         worker.advance(by: Work.rows)
+    }
 
-        /// Writes the rows in order of token; at equal tokens (published semantics) the selected one first. `write` is
-        /// told of each centre's.
-        func writeRows(
-            _ frame: Int, _ roots: Table<Int32>, _ write: (_ row: (number: Int, position: Int)) -> Void
-        ) {
-            let picks = forest.selection.picks(ofFrame: frame)
-            let first = frame &* clip.tokensPerFrame
-            var pick = 0
-            var row = rows.ofFrame(frame).lowerBound
-            func writePicks(upTo limit: Int) {
-                while pick < picks.count, first &+ Int(picks[pick]) <= limit {
-                    let token = first &+ Int(picks[pick])
-                    if rows.holdsSelected { clip.copyToken(token, into: rows[row].base) }
-                    rows.indices[row] = token
-                    rows.kinds[row] = .selected
-                    pick += 1
-                    row += 1
-                }
-            }
-            for position in 0..<roots.count {
-                let (root, centre) = (Int(roots[position]), Int(scratch.centres[position]))
-                space.centres[root] = roots[centre]
-                guard centre == position else { continue }
-                writePicks(upTo: root)
-                write((row, position))
-                rows.indices[row] = root
-                rows.kinds[row] = .contextual
+    /// Writes the rows in order of token; at equal tokens (published semantics) the selected one first. `write` is
+    /// told of each centre's.
+    private func writeRows(
+        _ frame: Int, _ roots: Table<Int32>, _ scratch: Scratch, _ write: (_ row: (number: Int, position: Int)) -> Void
+    ) {
+        let picks = forest.selection.picks(ofFrame: frame)
+        let first = frame &* clip.tokensPerFrame
+        var pick = 0
+        var row = rows.ofFrame(frame).lowerBound
+        func writePicks(upTo limit: Int) {
+            while pick < picks.count, first &+ Int(picks[pick]) <= limit {
+                let token = first &+ Int(picks[pick])
+                if rows.holdsSelected { clip.copyToken(token, into: rows[row].base) }
+                rows.indices[row] = token
+                rows.kinds[row] = .selected
+                pick += 1
                 row += 1
             }
-            writePicks(upTo: Int.max)
         }
+        for position in 0..<roots.count {
+            let (root, centre) = (Int(roots[position]), Int(scratch.centres[position]))
+            space.centres[root] = roots[centre]
+            guard centre == position else { continue }
+            writePicks(upTo: root)
+            write((row, position))
+            rows.indices[row] = root
+            rows.kinds[row] = .contextual
+            row += 1
+        }
+        writePicks(upTo: Int.max)
     }
 
     /// Finds every root's centre, and leaves the aggregates less `origin` in `values`. Returns the scale that was taken out
@@ -164,7 +165,8 @@ struct Clusters: Stage {
         DensityPeaks(
             count: count, clusters: clusters, distances: scratch.distances.part(0..<(count &* count)),
             errors: scratch.errors.part(0..<count), unit: scale * scale / Double(clip.channels),
-            source: RootDistance(forest, roots, scratch.roots64, scratch.reader), room: scratch.peaks, worker: worker
+            source: RootDistance(forest, roots, scratch.distance, scratch.reader), scratch: scratch.peaks,
+            worker: worker
         ).assign(centres: scratch.centres)
         return scale
     }
@@ -225,8 +227,8 @@ struct Clusters: Stage {
     }
 
     /// The plain mean of a cluster's rows; the row itself where there is only one. From the gathered rows, which were
-    /// rounded after the origin was taken out, or in double from the source tokens where refinement will compare distances
-    /// with the result's own rounding in mind.
+    /// rounded after the origin was taken out; in double from the source tokens where a scale was taken out of these as well, or
+    /// where refinement will compare distances with the result's own rounding in mind.
     private func meanOfCluster(
         _ centre: Int, _ roots: Table<Int32>, _ scale: Double, into target: Table<Float>, _ scratch: Scratch
     ) {
@@ -235,7 +237,7 @@ struct Clusters: Stage {
             clip.copyToken(Int(roots[centre]), into: target.base)
             return
         }
-        let isExact = scale != 1 || input.configuration.refines
+        let isExact = scale != 1 || input.configuration.asksForRefinement
         let mean = scratch.mean
         mean.fill(0)
         for position in 0..<roots.count where Int(scratch.centres[position]) == centre {

@@ -19,7 +19,7 @@ struct DensityPeaks {
     let source: RootDistance
 
     /// Room for the steps' results, `count` each.
-    struct Room: BitwiseCopyable {
+    struct Scratch: BitwiseCopyable {
         /// Bounds of the mean of the smallest squared distances.
         fileprivate let meanLower: Table<Float>
         fileprivate let meanUpper: Table<Float>
@@ -28,7 +28,7 @@ struct DensityPeaks {
         fileprivate let exactDelta: Table<Double>
         /// Bounds of density times delta.
         fileprivate let score: Table<Interval>
-        /// Upper bound of the squared distance that is delta.
+        /// Upper bound of delta's square, in the units of `distances`.
         fileprivate let deltaUpper: Table<Double>
         fileprivate let ranking: Table<Double>
         fileprivate let isCentre: Table<Bool>
@@ -45,7 +45,7 @@ struct DensityPeaks {
         }
     }
 
-    let room: Room
+    let scratch: Scratch
     let worker: Worker
 
     /// Neighbours that make a density.
@@ -57,7 +57,7 @@ struct DensityPeaks {
         estimateScores()
         chooseCentres()
         for row in 0..<count {
-            centres[row] = Int32(room.isCentre[row] ? row : nearestCentre(row))
+            centres[row] = Int32(scratch.isCentre[row] ? row : nearestCentre(row))
         }
     }
 
@@ -78,11 +78,11 @@ struct DensityPeaks {
             // Each order statistic moves by no more than the largest error. Past 745 every density is 0, and below the
             // unit of double's 1 they cannot be told apart either: such rows are left to the exact comparison.
             let error = Double(errors[row] + widest) * unit + mean * 1e-6 + 1e-15
-            room.meanLower[row] = Float(min(max(0, mean - error), 740)).nextDown
-            room.meanUpper[row] = Float(min(mean + error, 760)).nextUp
-            if room.meanUpper[row] > 740 { room.meanUpper[row] = .greatestFiniteMagnitude }
-            room.exactDensity[row] = -1
-            room.exactDelta[row] = -1
+            scratch.meanLower[row] = Float(min(max(0, mean - error), 740)).nextDown
+            scratch.meanUpper[row] = Float(min(mean + error, 760)).nextUp
+            if scratch.meanUpper[row] > 740 { scratch.meanUpper[row] = .greatestFiniteMagnitude }
+            scratch.exactDensity[row] = -1
+            scratch.exactDelta[row] = -1
         }
     }
 
@@ -128,7 +128,7 @@ struct DensityPeaks {
     }
 
     private func density(_ row: Int) -> Double {
-        if room.exactDensity[row] >= 0 { return room.exactDensity[row] }
+        if scratch.exactDensity[row] >= 0 { return scratch.exactDensity[row] }
         worker.countCloseCall()
         let wanted = neighbours - 1
         let line = line(row)
@@ -146,14 +146,14 @@ struct DensityPeaks {
         }
         var sum = 0.0
         for rank in 0..<wanted { sum += nearest[rank] * nearest[rank] }
-        room.exactDensity[row] = exp(-(sum / Double(neighbours)))
-        return room.exactDensity[row]
+        scratch.exactDensity[row] = exp(-(sum / Double(neighbours)))
+        return scratch.exactDensity[row]
     }
 
     /// Whether `a` is the denser of two rows: of equal densities the lower index.
     private func isDenser(_ a: Int, than b: Int) -> Bool {
-        if room.meanUpper[a] < room.meanLower[b] { return true }
-        if room.meanUpper[b] < room.meanLower[a] { return false }
+        if scratch.meanUpper[a] < scratch.meanLower[b] { return true }
+        if scratch.meanUpper[b] < scratch.meanLower[a] { return false }
         let (densityA, densityB) = (density(a), density(b))
         return densityA > densityB || (densityA == densityB && a < b)
     }
@@ -163,46 +163,46 @@ struct DensityPeaks {
     /// Bounds of delta * density for every row; delta is the distance to the nearest denser row, or the largest distance of
     /// all where there is none.
     private func estimateScores() {
-        var farthest: Float = 0
+        var farthestLower: Float = 0
         var farthestUpper: Float = 0
         for row in 0..<count {
             let line = line(row)
             for column in (row &+ 1)..<max(count, row &+ 1) {
-                farthest = max(farthest, line[column] - errors[row] - errors[column])
+                farthestLower = max(farthestLower, line[column] - errors[row] - errors[column])
                 farthestUpper = max(farthestUpper, line[column] + errors[row] + errors[column])
             }
         }
         for row in 0..<count {
             let line = line(row)
-            let (error, lower, upper) = (errors[row], room.meanLower[row], room.meanUpper[row])
+            let (error, lower, upper) = (errors[row], scratch.meanLower[row], scratch.meanUpper[row])
             var nearestUpper = farthestUpper
-            var nearestLower = farthest
+            var nearestLower = farthestLower
             for column in 0..<count {
                 let distance = line[column]
                 let columnError = errors[column]
                 nearestUpper = min(
-                    nearestUpper, room.meanUpper[column] < lower ? distance + error + columnError : .infinity)
+                    nearestUpper, scratch.meanUpper[column] < lower ? distance + error + columnError : .infinity)
                 nearestLower = min(
-                    nearestLower, room.meanLower[column] <= upper ? distance - error - columnError : .infinity)
+                    nearestLower, scratch.meanLower[column] <= upper ? distance - error - columnError : .infinity)
             }
-            room.deltaUpper[row] = Double(nearestUpper)
+            scratch.deltaUpper[row] = Double(nearestUpper)
             // A few units in the last place for the float32 sums above and for the functions.
             let slack = 1e-6
-            room.score[row] = Interval(
-                (Double(max(0, nearestLower)) * unit * (1 - slack)).squareRoot() * exp(-Double(room.meanUpper[row])),
-                (Double(nearestUpper) * unit * (1 + slack)).squareRoot() * exp(-Double(room.meanLower[row])))
+            scratch.score[row] = Interval(
+                (Double(max(0, nearestLower)) * unit * (1 - slack)).squareRoot() * exp(-Double(scratch.meanUpper[row])),
+                (Double(nearestUpper) * unit * (1 + slack)).squareRoot() * exp(-Double(scratch.meanLower[row])))
         }
     }
 
     private func settleScore(_ row: Int) {
-        guard room.exactDelta[row] < 0 else { return }
+        guard scratch.exactDelta[row] < 0 else { return }
         let line = line(row)
         var delta = Double.infinity
-        let reach = Float(room.deltaUpper[row]).nextUp
+        let reach = Float(scratch.deltaUpper[row]).nextUp
         var hasDenser = false
         for column in 0..<count where column != row {
             // Certainly not denser, or certainly farther than one that is.
-            if room.meanLower[column] > room.meanUpper[row] { continue }
+            if scratch.meanLower[column] > scratch.meanUpper[row] { continue }
             if hasDenser && line[column] - errors[row] - errors[column] > reach { continue }
             guard isDenser(column, than: row) else { continue }
             hasDenser = true
@@ -213,8 +213,8 @@ struct DensityPeaks {
         if delta == .infinity {
             delta = hasDenser ? exactNearestDenser(row) : exactFarthest()
         }
-        room.exactDelta[row] = delta
-        room.score[row] = Interval(exactly: delta * density(row))
+        scratch.exactDelta[row] = delta
+        scratch.score[row] = Interval(exactly: delta * density(row))
     }
 
     private func exactNearestDenser(_ row: Int) -> Double {
@@ -247,8 +247,8 @@ struct DensityPeaks {
     /// Marks the rows of largest score; of equal ones the first.
     private func chooseCentres() {
         Decision.chooseLargest(
-            clusters, of: count, in: room.ranking, bounds: { room.score[$0] }, settle: { settleScore($0) }
-        ) { row, isChosen in room.isCentre[row] = isChosen }
+            clusters, of: count, in: scratch.ranking, bounds: { scratch.score[$0] }, settle: { settleScore($0) }
+        ) { row, isChosen in scratch.isCentre[row] = isChosen }
     }
 
     // MARK: Labels
@@ -257,7 +257,7 @@ struct DensityPeaks {
     private func nearestCentre(_ row: Int) -> Int {
         let line = line(row)
         let nearest = Decision.largest(
-            of: 0..<count, where: { room.isCentre[$0] },
+            of: 0..<count, where: { scratch.isCentre[$0] },
             lower: { -(line[$0] + errors[row] + errors[$0]) }, upper: { -(line[$0] - errors[row] - errors[$0]) },
             wins: { ranksHigher($0, than: $1) }
         ) { -exactDistance(row, $0) }
@@ -269,7 +269,7 @@ struct DensityPeaks {
     private func ranksHigher(_ a: Int, than b: Int) -> Bool {
         settleScore(a)
         settleScore(b)
-        let (scoreA, scoreB) = (room.score[a].lower, room.score[b].lower)
+        let (scoreA, scoreB) = (scratch.score[a].lower, scratch.score[b].lower)
         return scoreA > scoreB || (scoreA == scoreB && a < b)
     }
 }

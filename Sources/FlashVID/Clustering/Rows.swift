@@ -67,13 +67,3 @@ struct Rows: BitwiseCopyable {
         }
     }
 }
-
-extension Input {
-    /// Whether rows change after they were clustered.
-    var refines: Bool { budget.contextual > 0 && configuration.refines }
-}
-
-extension Configuration {
-    /// Whether rows change after they were clustered.
-    var refines: Bool { refinementRounds > 0 || placement == .medoid }
-}

@@ -1,5 +1,6 @@
 /// How the contextual budget of a segment is shared out among its frames (spec 6.1). A task is a segment.
 struct Shares: Stage {
+    // No time to speak of, and settled by the trees.
     static let charge = CompressedVideo.Stage.trees
 
     private let forest: Forest
@@ -27,7 +28,7 @@ struct Shares: Stage {
         }
         let ratio = Double(total) / Double(roots)
         for frame in frames { shares[frame] = Int((Double(forest.rootCount(frame)) * ratio).rounded(.up)) }
-        guard !input.configuration.roundsSharesUp else { return }
+        guard !input.configuration.mayExceedBudget else { return }
         var excess = frames.reduce(0) { $0 + shares[$1] } - total
         while excess > 0 {
             // The frame that was rounded up the most gives one back; of equal ones the later.

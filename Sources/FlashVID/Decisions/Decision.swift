@@ -1,4 +1,4 @@
-/// How every choice of the method is made.
+/// How the method chooses the largest, or the k largest, of numbers that come from matrix products.
 ///
 /// Numbers are known within bounds, as matrix products in float32 leave them. Where the bounds of the best do not reach those
 /// of another, the choice is made. Where they do, the numbers in question, and only they, are settled: computed in double

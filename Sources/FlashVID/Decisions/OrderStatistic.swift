@@ -1,6 +1,5 @@
 package enum OrderStatistic {
-    /// The value that `rank` (from 0) others are not above: the k-th smallest for rank k - 1. Reorders `values`.
-    /// O(n) on average.
+    /// The value of a rank, 0 for the smallest. Reorders `values`. O(n) on average.
     package static func smallest(_ rank: Int, of values: UnsafeMutableBufferPointer<Double>) -> Double {
         var low = 0
         var high = values.count - 1

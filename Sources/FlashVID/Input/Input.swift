@@ -25,8 +25,16 @@ struct Input: BitwiseCopyable {
         return unit * (16 + 4 * Double(min(channels, 1024)).squareRoot())
     }
 
+    /// Whether rows change after they were clustered: where that is asked for, and there are any to change.
+    var refines: Bool { budget.contextual > 0 && configuration.asksForRefinement }
+
     /// What a cosine may err by, with spec 1's rule that one above 1 - 1e-6 counts as 1.
     var cosineReach: Double { tolerance + (1 - DoublePrecision.same) }
+}
+
+extension Configuration {
+    /// Whether rows are to change after they were clustered.
+    var asksForRefinement: Bool { refinementRounds > 0 || placement == .medoid }
 }
 
 /// Two tokens at hand in float32.

@@ -106,8 +106,8 @@ package struct Arena: ~Copyable {
             return values
         }
 
-        /// Lays out two things that are not needed at the same time, in the same place: neither may hold anything when its
-        /// time begins.
+        /// Lays out two things that are not needed at the same time, in the same place. What the second lays
+        /// out is worth nothing before the first's time is over, and the other way round: so each is initialised by its stage.
         mutating func overlay<First, Second>(
             _ first: (inout Plan) -> First, _ second: (inout Plan) -> Second
         ) -> (First, Second) {

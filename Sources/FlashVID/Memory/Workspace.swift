@@ -55,8 +55,9 @@ struct Workspace: BitwiseCopyable {
         forest = Forest.Space(clip, plan: &plan)
         shares = plan.table(Int.self, clip.frames)
         rows = Rows.Space(clip, capacity: capacity, plan: &plan)
-        let refined: (centres: Table<Int32>, rowOfToken: Table<Int32>, refinement: Refinement.Space)
-        (ranking, refined) = plan.overlay(
+        // Clusters begin when the forest is done.
+        let made: (centres: Table<Int32>, rowOfToken: Table<Int32>, refinement: Refinement.Space)
+        (ranking, made) = plan.overlay(
             { plan in plan.table(Double.self, tokens) },
             { plan in
                 (
@@ -64,8 +65,8 @@ struct Workspace: BitwiseCopyable {
                     Refinement.Space(input, scratch: refining, plan: &plan)
                 )
             })
-        (rowOfToken, refinement) = (refined.rowOfToken, refined.refinement)
+        (rowOfToken, refinement) = (made.rowOfToken, made.refinement)
         delivering = plan.perThread(threads) { plan in TokenPair(clip, plan: &plan) }
-        clusters = Clusters.Space(clip, centres: refined.centres, scratch: clustering, plan: &plan)
+        clusters = Clusters.Space(clip, centres: made.centres, scratch: clustering, plan: &plan)
     }
 }

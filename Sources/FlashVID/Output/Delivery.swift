@@ -31,7 +31,7 @@ struct Delivery {
     /// Throws for the first number that would become infinite in a type. A mean or a maximum of numbers of a type lies within
     /// the type.
     func check(in type: ScalarType) throws(FlashVIDError) {
-        guard type != .float32, clip.type != type || !input.configuration.staysInRange else { return }
+        guard !input.configuration.staysInRange || (type != .float32 && clip.type != type) else { return }
         for row in 0..<rows.count {
             let values = values(ofRow: row, space.delivering[0])
             guard !Rounding.fits(values, in: type, count: clip.channels) else { continue }
@@ -62,6 +62,7 @@ struct Delivery {
 
     /// Rows of a frame a task.
     private struct RowWriting: Stage {
+        // As writing the rows is the end of making them.
         static let charge = CompressedVideo.Stage.contextual
         let delivery: Delivery
         let target: Target

@@ -69,8 +69,9 @@ struct Medoids: BitwiseCopyable {
         // The value was rounded too, by up to half a unit in the last place of each of its channels; that moves every
         // distance by as much.
         let length = Double(BLAS.dot(value, value, count: clip.channels)).squareRoot()
-        let farthest = Double(nearest).squareRoot() + 2e-7 * length
-        let reach = farthest * farthest * (1 + 1e-5)
+        let limit = Double(nearest).squareRoot() + 2e-7 * length
+        // And float32's sum of squares errs by far less than this.
+        let reach = limit * limit * (1 + 1e-5)
         var exactValue: UnsafePointer<Double>?
         let medoid = Decision.largest(
             of: members, lower: { _ in -reach }, upper: { -Double(space.distances[$0]) }

@@ -20,14 +20,14 @@ struct Refinement: BitwiseCopyable {
         fileprivate let scratch: Table<Scratch>
 
         init(_ input: Input, scratch: Table<Scratch>, plan: inout Arena.Plan) {
-            let tokens = input.configuration.refines ? input.clip.frames * input.clip.tokensPerFrame : 0
+            let tokens = input.configuration.asksForRefinement ? input.clip.frames * input.clip.tokensPerFrame : 0
             // Medoids are looked for when all rounds are over.
             ((nextRow, squares), medoids) = plan.overlay(
                 { plan in (plan.table(Int32.self, tokens), plan.table(Float.self, tokens)) },
                 { plan in Medoids.Space(input, plan: &plan) })
             firstMember = plan.table(Int32.self, tokens)
             nextMember = plan.table(Int32.self, tokens)
-            moved = plan.table(Int32.self, input.configuration.refines ? input.clip.frames : 0)
+            moved = plan.table(Int32.self, input.configuration.asksForRefinement ? input.clip.frames : 0)
             queue = plan.table(UInt64.self, scratch.count)
             self.scratch = scratch
         }
@@ -70,7 +70,7 @@ struct Refinement: BitwiseCopyable {
             let side = min(Self.maximumRowProducts, rows)
             rowProducts = plan.table(Float.self, side, side)
             rowProductsMade = Memo(plan: &plan)
-            let refined = input.configuration.refines ? channels : 0
+            let refined = input.configuration.asksForRefinement ? channels : 0
             value = plan.table(Double.self, refined)
             aggregate = plan.table(Double.self, refined)
             token = TokenPair(clip, plan: &plan)
@@ -328,8 +328,10 @@ extension Refinement {
         // Each error is at most the tolerance times a square or a product of lengths, which is at most half their sum.
         let distance = square + presentSquare - 2 * product + 2 * tolerance * (square + presentSquare)
         guard distance.isFinite else { return false }
+        // Of squared distances, with float32's rounding of the sum above.
         let limit = 4 * distance * 1.0001
 
+        // A dot product costs several times its share of a matrix product.
         let most = min(clip.tokensPerFrame, max(1, rows.count / 16))
         let (own, count) = (present - rows.lowerBound, rows.count)
         var number = 0

@@ -154,7 +154,8 @@ struct FrameMeans: Stage {
     /// Cosine of two means; 0 where one has no length.
     static func cosine(_ a: UnsafePointer<Double>, _ b: UnsafePointer<Double>, channels: Int) -> Double {
         let lengths =
-            DoublePrecision.dot(a, a, count: channels).squareRoot() * DoublePrecision.dot(b, b, count: channels).squareRoot()
+            DoublePrecision.dot(a, a, count: channels).squareRoot()
+            * DoublePrecision.dot(b, b, count: channels).squareRoot()
         return lengths > 0 ? DoublePrecision.dot(a, b, count: channels) / lengths : 0
     }
 }

@@ -49,7 +49,7 @@ struct CarriedPicks {
         distance: (_ cosine: Float) -> Interval
     ) {
         for index in 0..<tokens.rows {
-            distances[index] = Interval(exactly: weights.attracts(index) ? .infinity : -.infinity)
+            distances[index] = Interval(exactly: weights.countsNearest(index) ? .infinity : -.infinity)
         }
         var rows = 0
         func flush() {
@@ -82,7 +82,7 @@ struct CarriedPicks {
                 ? Interval(exactly: 1 - pair.cosine(token, pick, of: clip))
                 : distance(products[index] * (scale * selection.inverseNorm(token)))
             distances[index] =
-                weights.attracts(index) ? .min(distances[index], interval) : .max(distances[index], interval)
+                weights.countsNearest(index) ? .min(distances[index], interval) : .max(distances[index], interval)
         }
     }
 }

@@ -36,7 +36,8 @@ struct MaxMinDiversity {
     private let scratch: Scratch
     private let pair: TokenPair
     private let worker: Worker
-    private let tolerance: Double
+    /// What a distance may err by.
+    private let reach: Double
     private var count: Int { cosines.count }
     private var distances: Table<Interval> { scratch.distances }
 
@@ -53,7 +54,7 @@ struct MaxMinDiversity {
         self.scratch = scratch.diversity
         pair = scratch.pair
         self.worker = worker
-        tolerance = selection.input.cosineReach
+        reach = selection.input.cosineReach
     }
 
     /// Fills `picks` in the order of choice.
@@ -79,7 +80,7 @@ struct MaxMinDiversity {
     // MARK: Decision
 
     /// The candidate of largest weighted distance; of equal ones the first.
-    private func mostDistant(exactDistance: (Int) -> Double) -> Int {
+    private func mostDistant(settle: (Int) -> Double) -> Int {
         for index in 0..<count where !scratch.isChosen[index] {
             scratch.weighted[index] = weights[index].times(nonNegative: distances[index])
         }
@@ -90,7 +91,7 @@ struct MaxMinDiversity {
             if !weights[index].isExact { weights.settle(index) }
             if !distances[index].isExact {
                 worker.countCloseCall()
-                distances[index] = Interval(exactly: exactDistance(index))
+                distances[index] = Interval(exactly: settle(index))
             }
             return weights[index].lower * distances[index].lower
         }.index
@@ -98,7 +99,7 @@ struct MaxMinDiversity {
 
     private func distance(_ cosine: Float) -> Interval {
         let distance = 1 - Double(cosine)
-        return Interval(max(0, distance - tolerance), max(0, distance + tolerance))
+        return Interval(max(0, distance - reach), max(0, distance + reach))
     }
 
     private func isZero(_ index: Int) -> Bool { selection.isZero(token(index)) }
@@ -123,9 +124,9 @@ struct MaxMinDiversity {
                 distances[index] = distance(scratch.largest[index])
             }
         }
-        guard count > 1, (0..<count).contains(where: { !weights.attracts($0) }) else { return }
+        guard count > 1, (0..<count).contains(where: { !weights.countsNearest($0) }) else { return }
         cosines.smallest(into: scratch.smallest.base, second: scratch.second.base)
-        for index in 0..<count where !weights.attracts(index) && !isZero(index) {
+        for index in 0..<count where !weights.countsNearest(index) && !isZero(index) {
             // Its own distance, 0, is the third farthest, or with two tokens the second.
             distances[index] = count > 2 ? distance(scratch.second[index]) : Interval(exactly: 0)
         }
@@ -133,7 +134,7 @@ struct MaxMinDiversity {
 
     private func exactIsolation(_ index: Int) -> Double {
         let bound = distances[index]
-        if weights.attracts(index) {
+        if weights.countsNearest(index) {
             var nearest = Double.infinity
             for other in 0..<count where other != index && distance(cosines[index, other]).lower <= bound.upper {
                 nearest = min(nearest, exactDistance(index, other))
@@ -160,7 +161,7 @@ struct MaxMinDiversity {
                 index == choice ? Interval(exactly: isZero(index) ? 1 : 0) : distance(scratch.cosines[index])
             if first {
                 distances[index] = distance
-            } else if weights.attracts(index) {
+            } else if weights.countsNearest(index) {
                 distances[index] = .min(distances[index], distance)
             } else {
                 distances[index] = .max(distances[index], distance)
@@ -171,9 +172,9 @@ struct MaxMinDiversity {
     /// The nearest or farthest distance to what is chosen, from those that may be it.
     private func exactDistance(_ index: Int, to chosen: Table<Int32>) -> Double {
         let bound = distances[index]
-        let attracts = weights.attracts(index)
-        var result = attracts ? Double.infinity : -Double.infinity
-        func take(_ distance: Double) { result = attracts ? min(result, distance) : max(result, distance) }
+        let countsNearest = weights.countsNearest(index)
+        var result = countsNearest ? Double.infinity : -Double.infinity
+        func take(_ distance: Double) { result = countsNearest ? min(result, distance) : max(result, distance) }
         for pick in chosen.buffer {
             let pick = Int(pick)
             if pick == index {
@@ -181,7 +182,7 @@ struct MaxMinDiversity {
                 continue
             }
             let interval = distance(cosines[index, pick])
-            if attracts ? interval.lower <= bound.upper : interval.upper >= bound.lower {
+            if countsNearest ? interval.lower <= bound.upper : interval.upper >= bound.lower {
                 take(exactDistance(index, pick))
             }
         }

@@ -6,7 +6,7 @@ struct SelectionWeights {
         fileprivate let weights: Table<Interval>
         /// [N] products of the tokens with a mean.
         fileprivate let products: Table<Float>
-        /// [D] mean of a segment's frame means, and the same rounded; of the segment of the frame before, mostly.
+        /// [D] mean of a segment's frame means, and the same rounded; kept from frame to frame.
         fileprivate let event: Table<Double>
         fileprivate let roundedEvent: Table<Float>
         fileprivate let eventSegment: Memo
@@ -76,7 +76,7 @@ struct SelectionWeights {
     /// Whether a token's weight is not negative: then its least weighted distance is that to the nearest, and else to the
     /// farthest.
     @inline(__always)
-    func attracts(_ index: Int) -> Bool { self[index].lower >= 0 }
+    func countsNearest(_ index: Int) -> Bool { self[index].lower >= 0 }
 
     /// Computes a weight in double.
     func settle(_ index: Int) {
@@ -124,7 +124,8 @@ struct SelectionWeights {
         scratch.eventSegment(segment) {
             let frames = selection.segments.frames(of: segment)
             selection.means.mean(ofFrames: frames, into: scratch.event, scratch.means)
-            DoublePrecision.round(UnsafePointer(scratch.event.base), into: scratch.roundedEvent.base, count: clip.channels)
+            DoublePrecision.round(
+                UnsafePointer(scratch.event.base), into: scratch.roundedEvent.base, count: clip.channels)
         }
         BLAS.products(tokens, scratch.roundedEvent.base, into: scratch.products.base)
         let event = UnsafePointer(scratch.event.base)

@@ -50,11 +50,12 @@ struct Forest: Stage {
     /// Roots that enter a frame's clusters.
     func rootCount(_ frame: Int) -> Int { space.rootCounts[frame] }
 
-    /// Whether a token of a frame enters its clusters.
+    /// Whether a token enters its frame's clusters; `segmentFrames` are the frames of its segment.
     @inline(__always)
-    func isClustered(_ token: Int, ofSegmentOf frames: Int) -> Bool {
+    func isClustered(_ token: Int, segmentFrames: Int) -> Bool {
         guard space.roots[token] == Int32(token) else { return false }
-        return !selection.isSelected(token) || (frames == 1 && input.configuration.clustersSelectedOfSingleFrames)
+        return !selection.isSelected(token)
+            || (segmentFrames == 1 && input.configuration.clustersSelectedOfSingleFrames)
     }
 
     // MARK: Growing
@@ -81,7 +82,7 @@ struct Forest: Stage {
             space.next[root] = Int32(token)
         }
         for frame in frames {
-            space.rootCounts[frame] = clip.tokens(ofFrame: frame).count { isClustered($0, ofSegmentOf: frames.count) }
+            space.rootCounts[frame] = clip.tokens(ofFrame: frame).count { isClustered($0, segmentFrames: frames.count) }
         }
     }
 
@@ -98,6 +99,7 @@ struct Forest: Stage {
         let last = Decision.kthLargest(
             most, of: tokens.count, in: ranking.part(tokens), bounds: { links.bounds(first &+ $0) },
             settle: { links.settle(first &+ $0, worker) })
+        // -1 stands for no match, which never merges.
         return max(last, -1 + 1e-6)
     }
 

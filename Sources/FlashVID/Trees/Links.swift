@@ -3,7 +3,7 @@ struct Links: BitwiseCopyable {
     struct Space: BitwiseCopyable {
         /// [F·N] best match in the frame before, or -1.
         fileprivate let parents: Table<Int32>
-        /// [F·N] cosine with that match; -1 where there is none to look for.
+        /// [F·N] cosine with the best match, named or not; -1 where there is none to look for.
         fileprivate let similarities: Table<Double>
         /// [F·N] whether that cosine was computed in double.
         fileprivate let isSettled: Table<Bool>
@@ -69,11 +69,12 @@ struct Links: BitwiseCopyable {
     /// [F·N] best match in the frame before, or -1. ``Forest`` takes it over.
     var parents: Table<Int32> { space.parents }
 
-    /// Cosine of a token with its best match in float32, or in double where it was settled; -1 without one.
+    /// Cosine of a token with its best match, named or not, in float32, or in double where it was settled; -1 where there is
+    /// none to look for.
     @inline(__always)
     func similarity(_ token: Int) -> Double { space.similarities[token] }
 
-    /// Bounds of the same. What has no parent cannot merge, and its cosine is what it is.
+    /// Bounds of the same. One without a parent lies below the threshold with all its bounds, and need not be known better.
     @inline(__always)
     func bounds(_ token: Int) -> Interval {
         space.parents[token] < 0 || space.isSettled[token]
@@ -185,6 +186,7 @@ struct Links: BitwiseCopyable {
         let limit = Float(2 * certain * certain - 1 - 2 * input.tolerance).nextDown
 
         angles.copy(row: index, into: scratch.angles.base)
+        // A dot product costs several times its share of a matrix product.
         let most = max(1, clip.tokensPerFrame / 12)
         var count = 0
         for other in 0..<clip.tokensPerFrame

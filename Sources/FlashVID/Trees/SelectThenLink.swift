@@ -62,23 +62,24 @@ struct SelectThenLink: Stage {
     /// One thread's walk. Picks that are carried along a segment make it one unit.
     func run(_ thread: Int, _ worker: Worker) {
         var earlier: Selection.Frame?
-        var isEven = false
+        // Of the two buffers; the frame before has the other.
+        var usesFirst = false
         while let unit = queue.next(for: thread) {
             for frame in selection.input.configuration.carry ? selection.segments.frames(of: unit) : unit..<(unit + 1) {
                 guard !worker.isOver else { return }
-                isEven.toggle()
-                earlier = step(to: frame, from: earlier, isEven, worker)
+                usesFirst.toggle()
+                earlier = step(to: frame, from: earlier, usesFirst, worker)
             }
         }
     }
 
     private func step(
-        to frame: Int, from earlier: Selection.Frame?, _ isEven: Bool, _ worker: Worker
+        to frame: Int, from earlier: Selection.Frame?, _ usesFirst: Bool, _ worker: Worker
     ) -> Selection.Frame {
         let scratch = space.scratch[worker.number]
-        let tokens = clip.frame(frame, convertedInto: (isEven ? scratch.frames.0 : scratch.frames.1).base)
+        let tokens = clip.frame(frame, convertedInto: (usesFirst ? scratch.frames.0 : scratch.frames.1).base)
         let selected = selection.select(
-            frame: frame, tokens, gram: isEven ? scratch.grams.0 : scratch.grams.1, worker)
+            frame: frame, tokens, gram: usesFirst ? scratch.grams.0 : scratch.grams.1, worker)
         worker.advance(by: Work.selection)
         links.unlink(frame: frame)
         space.isLinked[frame] = !links.areWanted || selection.segments.begins(with: frame)

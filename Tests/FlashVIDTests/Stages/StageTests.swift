@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import FlashVID
@@ -168,7 +169,7 @@ struct StageTests {
                 (Forest.Reader(run.input.clip, plan: &plan), plan.table(Double.self, run.shape.channels))
             }
             for frame in 0..<run.shape.frames where shares[frame] > 0 && shares[frame] < forest.rootCount(frame) {
-                let roots = run.input.clip.tokens(ofFrame: frame).filter { forest.isClustered($0, ofSegmentOf: 0) }
+                let roots = run.input.clip.tokens(ofFrame: frame).filter { forest.isClustered($0, segmentFrames: 2) }
                 var aggregates = Rows(columns: run.shape.channels)
                 for root in roots {
                     forest.aggregate(root: root, into: total, reader)
@@ -208,7 +209,7 @@ struct StageTests {
                 }
                 var aggregates = Rows(columns: run.shape.channels)
                 for root in run.input.clip.tokens(ofFrame: rows.indices[row] / n)
-                where forest.isClustered(root, ofSegmentOf: 0) && clusters.centre(ofRoot: root) == rows.indices[row] {
+                where forest.isClustered(root, segmentFrames: 2) && clusters.centre(ofRoot: root) == rows.indices[row] {
                     forest.aggregate(root: root, into: total, reader)
                     aggregates.append(total.buffer.map { $0 })
                 }

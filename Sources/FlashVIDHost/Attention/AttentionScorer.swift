@@ -45,7 +45,7 @@ public struct GroupedAttentionShape: Sendable, Hashable, BitwiseCopyable {
 /// ```
 ///
 /// The result is the same on any number of threads. No more than N x N numbers a thread are held at a time. While a call
-/// runs, OpenBLAS is set to one thread for the whole process, as ``Compressor`` does.
+/// runs, OpenBLAS is set to one thread for the whole process, as `Compressor` does.
 public struct AttentionScorer: ~Copyable {
     package let pool: WorkerPool
     package let watch = Watch()
@@ -57,12 +57,12 @@ public struct AttentionScorer: ~Copyable {
     /// Ends calls from other threads.
     public var canceller: Canceller { Canceller(watch: watch) }
 
-    /// The longest that a call may take: see ``Compressor/timeLimit``.
+    /// The longest that a call may take: see `Compressor.timeLimit`.
     public var timeLimit: Duration?
 
     /// Starts the threads; `threads` nil takes the machine's cores.
     ///
-    /// Throws ``FlashVIDError/invalidThreadCount(_:)`` outside of 1...``Compressor/maximumThreads``.
+    /// Throws `FlashVIDError.invalidThreadCount(_:)` outside of 1...`Compressor.maximumThreads`.
     public init(threads: Int? = nil) throws(FlashVIDError) {
         let count = threads ?? min(WorkerPool.availableCores, Compressor.maximumThreads)
         guard count >= 1, count <= Compressor.maximumThreads else { throw .invalidThreadCount(count) }
@@ -82,14 +82,14 @@ public struct AttentionScorer: ~Copyable {
     /// - Returns: [F, N - skipped tokens], non-negative; a frame's scores sum to 1 where none is skipped. Logits are as
     ///   exact as float32 products: to some 1e-6 of the largest score where they are of ordinary size.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)``,
-    /// ``FlashVIDError/elementCount(tensor:expected:found:)``,
-    /// ``FlashVIDError/invalidStride(tensor:of:value:expected:)``, ``FlashVIDError/invalidLayout(tensor:problem:)``,
-    /// ``FlashVIDError/misaligned(buffer:alignment:)``,
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)`` for the reading,
-    /// ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for its scale,
-    /// ``FlashVIDError/notFinite(tensor:frame:token:channel:)`` (the channel is `head * E + element`) or
-    /// ``FlashVIDError/outOfMemory(bytes:)``. Time O(F·H·N²·E), in matrix products.
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.sizeOverflow(_:)`,
+    /// `FlashVIDError.elementCount(tensor:expected:found:)`,
+    /// `FlashVIDError.invalidStride(tensor:of:value:expected:)`, `FlashVIDError.invalidLayout(tensor:problem:)`,
+    /// `FlashVIDError.misaligned(buffer:alignment:)`,
+    /// `FlashVIDError.outOfRange(of:at:value:range:)` for the reading,
+    /// `FlashVIDError.invalidConfiguration(field:value:expected:)` for its scale,
+    /// `FlashVIDError.notFinite(tensor:frame:token:channel:)` (the channel is `head * E + element`) or
+    /// `FlashVIDError.outOfMemory(bytes:)`. Time O(F·H·N²·E), in matrix products.
     public mutating func scores<Scalar: FeatureScalar>(
         queries: Span<Scalar>, keys: Span<Scalar>, shape: AttentionShape,
         queryLayout: AttentionLayout = .headsFirst, keyLayout: AttentionLayout = .headsFirst,
@@ -184,8 +184,8 @@ public struct AttentionScorer: ~Copyable {
     /// - Returns: a score a visual position, in their order. The softmax runs over all S keys.
     ///
     /// Throws what ``scores(queries:keys:shape:queryLayout:keyLayout:reading:)`` throws, and
-    /// ``FlashVIDError/headsNotDivisible(heads:keyHeads:)`` or, for a position outside of the keys,
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)``. Time O(H·S·E).
+    /// `FlashVIDError.headsNotDivisible(heads:keyHeads:)` or, for a position outside of the keys,
+    /// `FlashVIDError.outOfRange(of:at:value:range:)`. Time O(H·S·E).
     public mutating func lastQueryScores<Scalar: FeatureScalar>(
         query: Span<Scalar>, keys: Span<Scalar>, shape: GroupedAttentionShape,
         keyLayout: AttentionLayout = .headsFirst, scale: Double? = nil, visual: some RandomAccessCollection<Int>

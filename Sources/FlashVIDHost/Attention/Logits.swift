@@ -8,7 +8,7 @@ struct Logits {
     /// The same to base 2, for products in float32.
     let scaleToBase2: Float
 
-    /// Throws ``FlashVIDError/invalidConfiguration(field:value:expected:)``. Below the limit no logit leaves the range of
+    /// Throws `FlashVIDError.invalidConfiguration(field:value:expected:)`. Below the limit no logit leaves the range of
     /// doubles.
     init(scale: Double?, width: Int) throws(FlashVIDError) {
         let scale = scale ?? 1 / Double(width).squareRoot()

@@ -28,8 +28,8 @@ public struct PatchGrid: Sendable, Hashable {
 
     /// Height and width in tokens.
     ///
-    /// Throws ``FlashVIDError/gridMismatch(_:)`` for sides that do not divide into tokens or a window smaller than a
-    /// token, ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/sizeOverflow(_:)``.
+    /// Throws `FlashVIDError.gridMismatch(_:)` for sides that do not divide into tokens or a window smaller than a
+    /// token, `FlashVIDError.empty(dimension:value:)` or `FlashVIDError.sizeOverflow(_:)`.
     public func tokenGrid() throws(FlashVIDError) -> (rows: Int, columns: Int) {
         for (name, value) in [
             ("rows of patches", rows), ("columns of patches", columns), ("patches a side of a token", mergeSize),
@@ -119,10 +119,10 @@ public enum PatchGroups {
     ///     leaves them as they are.
     /// - Returns: [F, N].
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/gridMismatch(_:)`` where the scores do not divide,
-    /// ``FlashVIDError/notFinite(tensor:frame:token:channel:)`` (the token is the patch), or for the order
-    /// ``FlashVIDError/countMismatch(of:expected:found:)``, ``FlashVIDError/outOfRange(of:at:value:range:)`` or
-    /// ``FlashVIDError/notAPermutation(_:at:)``. O(F·N).
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.gridMismatch(_:)` where the scores do not divide,
+    /// `FlashVIDError.notFinite(tensor:frame:token:channel:)` (the token is the patch), or for the order
+    /// `FlashVIDError.countMismatch(of:expected:found:)`, `FlashVIDError.outOfRange(of:at:value:range:)` or
+    /// `FlashVIDError.notAPermutation(_:at:)`. O(F·N).
     public static func attention(
         _ attention: Span<Float>, frames: Int, group: Int = 4, order: [Int]? = nil
     ) throws(FlashVIDError) -> [Float] {
@@ -172,8 +172,8 @@ public enum PatchGroups {
     ///   - frames: F.
     ///   - order: which row, as they come, takes each place: [N] for every frame alike, or [F·N] over the clip.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/countMismatch(of:expected:found:)``,
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)`` or ``FlashVIDError/notAPermutation(_:at:)``. O(F·N·width).
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.countMismatch(of:expected:found:)`,
+    /// `FlashVIDError.outOfRange(of:at:value:range:)` or `FlashVIDError.notAPermutation(_:at:)`. O(F·N·width).
     public static func reorder<Element: BitwiseCopyable>(
         _ rows: Span<Element>, width: Int, frames: Int, order: [Int]
     ) throws(FlashVIDError) -> [Element] {

@@ -20,12 +20,12 @@ public struct ContextBudget: Sendable, Hashable {
 
     /// Frames that fit when they are compressed, counting the tokens that enter the model; nil for none compressed.
     ///
-    /// With ``Configuration/targetRows`` the video takes so many positions whatever its length, and only what is beside
+    /// With `Configuration.targetRows` the video takes so many positions whatever its length, and only what is beside
     /// the tokens of a frame grows with it.
     ///
-    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where not one fits or any number does, ``FlashVIDError/empty(dimension:value:)``,
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)``, ``FlashVIDError/sizeOverflow(_:)`` or, for the configuration,
-    /// ``FlashVIDError/invalidConfiguration(field:value:expected:)``.
+    /// Throws `FlashVIDError.impossiblePlan(_:)` where not one fits or any number does, `FlashVIDError.empty(dimension:value:)`,
+    /// `FlashVIDError.outOfRange(of:at:value:range:)`, `FlashVIDError.sizeOverflow(_:)` or, for the configuration,
+    /// `FlashVIDError.invalidConfiguration(field:value:expected:)`.
     public func frames(_ configuration: Configuration?) throws(FlashVIDError) -> Int {
         let room = try room()
         if let configuration, configuration.targetRows > 0 {
@@ -66,7 +66,7 @@ public struct ContextBudget: Sendable, Hashable {
     /// The largest retention ratio with which a number of frames fits; the configuration's own ratio and target rows are
     /// not looked at.
     ///
-    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where they do not fit with a token each, or what ``frames(_:)`` does.
+    /// Throws `FlashVIDError.impossiblePlan(_:)` where they do not fit with a token each, or what ``frames(_:)`` does.
     public func retentionRatio(forFrames frames: Int, _ configuration: Configuration) throws(FlashVIDError) -> Double {
         guard frames > 0 else { throw .empty(dimension: "frames", value: frames) }
         var configuration = configuration

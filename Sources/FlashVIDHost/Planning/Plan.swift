@@ -4,7 +4,7 @@ public import FlashVID
 public struct PlanRow: Sendable, Hashable {
     /// Nil for the video without compression, and with target rows.
     public var retentionRatio: Double?
-    /// Nil but for a row by ``Configuration/targetRows``.
+    /// Nil but for a row by `Configuration.targetRows`.
     public var targetRows: Int?
     /// Tokens of a frame that enter the language model; with target rows the whole part of what a frame has on average.
     public var tokensPerFrame: Int
@@ -37,7 +37,7 @@ extension HostModel {
     ///   - pruning: nil for the model's ``InnerPruning/init(_:)``. Expansion is what makes the average what the ratio
     ///     names.
     ///
-    /// Throws ``FlashVIDError/impossiblePlan(_:)`` where a frame does not fit in the context, or what
+    /// Throws `FlashVIDError.impossiblePlan(_:)` where a frame does not fit in the context, or what
     /// ``LanguageModel/prefillWork(visualTokens:textTokens:pruning:)`` and ``ContextBudget/frames(_:)`` do.
     public func plan(
         frames: Int? = nil, retentionRatios: [Double] = [0.25, 0.2, 0.15, 0.1], targetRows: [Int] = [],
@@ -124,7 +124,7 @@ extension HostModel {
     ///   - pruning: inside the language model; nil for the authors' choice for it.
     /// - Returns: nil where no video of up to a million frames pays.
     ///
-    /// Throws ``FlashVIDError/invalidConfiguration(field:value:expected:)`` and what
+    /// Throws `FlashVIDError.invalidConfiguration(field:value:expected:)` and what
     /// ``plan(frames:retentionRatios:targetRows:textTokens:pruning:)`` does.
     public func breakEvenFrames(
         retentionRatio: Double, secondsPerFrame: Double, workPerSecond: Double, textTokens: Int = 64,
@@ -170,7 +170,7 @@ extension HostModel {
 
     /// The authors' configuration at a ratio, expanded by what pruning pays back: what a plan counts with.
     ///
-    /// Throws what ``InnerPruning/expansion(forAverage:layers:)`` and ``Configuration/validate()`` do.
+    /// Throws what ``InnerPruning/expansion(forAverage:layers:)`` and `Configuration.validate()` do.
     public func configuration(
         retentionRatio: Double, pruning: InnerPruning? = nil
     ) throws(FlashVIDError) -> Configuration {

@@ -18,7 +18,7 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
 
     /// Side of the square grid of a frame's tokens: 27 for 729.
     ///
-    /// Throws ``FlashVIDError/gridMismatch(_:)`` where they are no square.
+    /// Throws `FlashVIDError.gridMismatch(_:)` where they are no square.
     public static func grid(ofTokens tokens: Int) throws(FlashVIDError) -> Int {
         // Doubles round numbers beyond 2^53, so that the root may be one too large, and no more.
         var side = Int(Double(Swift.max(0, tokens)).squareRoot())
@@ -39,10 +39,10 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
     ///   - threads: threads that share the frames; nil for the machine's cores.
     /// - Returns: [F, P, P, D] with P = ``side(ofGrid:)``.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/gridMismatch(_:)`` for a grid of which nothing is
-    /// left, ``FlashVIDError/elementCount(tensor:expected:found:)``, ``FlashVIDError/sizeOverflow(_:)``,
-    /// ``FlashVIDError/invalidThreadCount(_:)``, ``FlashVIDError/outOfMemory(bytes:)`` or
-    /// ``FlashVIDError/notFinite(tensor:frame:token:channel:)``. O(F·G²·D).
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.gridMismatch(_:)` for a grid of which nothing is
+    /// left, `FlashVIDError.elementCount(tensor:expected:found:)`, `FlashVIDError.sizeOverflow(_:)`,
+    /// `FlashVIDError.invalidThreadCount(_:)`, `FlashVIDError.outOfMemory(bytes:)` or
+    /// `FlashVIDError.notFinite(tensor:frame:token:channel:)`. O(F·G²·D).
     public func pooled<Scalar: FeatureScalar>(
         features: Span<Scalar>, frames: Int, grid: Int, channels: Int, threads: Int? = nil
     ) throws(FlashVIDError) -> [Float] {
@@ -106,7 +106,7 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
 extension GridPooling {
     /// Tokens of a pooled frame: 196 or 169 of 729.
     ///
-    /// Throws ``FlashVIDError/gridMismatch(_:)`` where the tokens are no square grid, or one of which nothing is left.
+    /// Throws `FlashVIDError.gridMismatch(_:)` where the tokens are no square grid, or one of which nothing is left.
     public func tokenCount(ofTokens tokens: Int) throws(FlashVIDError) -> Int {
         let grid = try Self.grid(ofTokens: tokens)
         try check(frames: 1, grid: grid, channels: 1)

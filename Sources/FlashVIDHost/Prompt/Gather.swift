@@ -10,10 +10,10 @@ public enum Gather {
     ///   - indices: [K] rows, in any order and as often as wanted.
     /// - Returns: [K, width].
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` for a width below 1,
-    /// ``FlashVIDError/countMismatch(of:expected:found:)`` where the values are no whole rows,
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)``, ``FlashVIDError/sizeOverflow(_:)`` or
-    /// ``FlashVIDError/outOfMemory(bytes:)``. O(K·width).
+    /// Throws `FlashVIDError.empty(dimension:value:)` for a width below 1,
+    /// `FlashVIDError.countMismatch(of:expected:found:)` where the values are no whole rows,
+    /// `FlashVIDError.outOfRange(of:at:value:range:)`, `FlashVIDError.sizeOverflow(_:)` or
+    /// `FlashVIDError.outOfMemory(bytes:)`. O(K·width).
     public static func rows<Element: BitwiseCopyable>(
         _ values: Span<Element>, width: Int, indices: [Int]
     ) throws(FlashVIDError) -> [Element] {

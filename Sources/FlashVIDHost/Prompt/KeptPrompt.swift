@@ -38,7 +38,7 @@ public struct KeptPrompt: Sendable, Hashable {
 
     /// [L'] positions without gaps. O(L').
     ///
-    /// Throws ``FlashVIDError/sizeOverflow(_:)`` where they leave the range of integers.
+    /// Throws `FlashVIDError.sizeOverflow(_:)` where they leave the range of integers.
     public func renumbered(from first: Int = 0) throws(FlashVIDError) -> [Int] {
         guard !first.addingReportingOverflow(count).overflow else {
             throw .sizeOverflow("a prompt of \(count) positions from \(first) on")
@@ -57,7 +57,7 @@ extension KeptPrompt {
     ///   - planes: how often the positions come.
     /// - Returns: [planes, L'].
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
+    /// Throws `FlashVIDError.empty(dimension:value:)` or `FlashVIDError.countMismatch(of:expected:found:)`.
     /// O(planes·L').
     public func gather<Element: BitwiseCopyable>(
         _ values: Span<Element>, planes: Int = 1
@@ -101,7 +101,7 @@ extension KeptPrompt {
     ///   - width: numbers a row.
     /// - Returns: [L', width].
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
+    /// Throws `FlashVIDError.empty(dimension:value:)` or `FlashVIDError.countMismatch(of:expected:found:)`.
     /// O(L'·width).
     public func gatherRows<Element: BitwiseCopyable>(
         _ values: Span<Element>, width: Int
@@ -118,7 +118,7 @@ extension KeptPrompt {
     ///   - width: numbers a row.
     /// - Returns: [L', width].
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/countMismatch(of:expected:found:)``.
+    /// Throws `FlashVIDError.empty(dimension:value:)` or `FlashVIDError.countMismatch(of:expected:found:)`.
     /// O(L'·width).
     public func embeddings<Element: BitwiseCopyable>(
         prompt: Span<Element>, tokens: Span<Element>, width: Int
@@ -149,7 +149,7 @@ extension KeptPrompt {
     ///   - indices: [K], as the compressed video gives them.
     /// - Returns: [V, width], a row for each of ``visualPlaces``.
     ///
-    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)`` and what ``Gather/rows(_:width:indices:)`` does.
+    /// Throws `FlashVIDError.countMismatch(of:expected:found:)` and what ``Gather/rows(_:width:indices:)`` does.
     /// O(V·width).
     public func deepStackRows<Element: BitwiseCopyable>(
         _ features: Span<Element>, width: Int, indices: [Int]
@@ -163,14 +163,14 @@ extension KeptPrompt {
     /// What a host may add to the logits of each place's key, so that a row that stands for many source tokens is seen as
     /// more: strength · log(count) for rows of the video, 0 for text (spec 7).
     ///
-    /// An option to measure: see ``CompressedVideo/counts`` for what it gained and cost.
+    /// An option to measure: see `CompressedVideo.counts` for what it gained and cost.
     ///
     /// - Parameters:
     ///   - counts: [K], as the compressed video gives them; each at least 1.
     ///   - strength: in 0...1; at 1 the row is seen as often as its source tokens would be.
     ///
-    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)``, ``FlashVIDError/outOfRange(of:at:value:range:)`` or, for
-    /// the strength, ``FlashVIDError/invalidConfiguration(field:value:expected:)``. O(L').
+    /// Throws `FlashVIDError.countMismatch(of:expected:found:)`, `FlashVIDError.outOfRange(of:at:value:range:)` or, for
+    /// the strength, `FlashVIDError.invalidConfiguration(field:value:expected:)`. O(L').
     public func keyBias(counts: [Int], strength: Double = 1) throws(FlashVIDError) -> [Float] {
         guard strength >= 0, strength <= 1 else {
             throw .invalidConfiguration(field: "strength", value: "\(strength)", expected: "a number in [0, 1]")
@@ -192,7 +192,7 @@ extension KeptPrompt {
     ///   - positions: [planes, L], original M-RoPE positions.
     ///   - planes: 3 for M-RoPE.
     ///
-    /// Throws as ``gather(_:planes:)`` does, or ``FlashVIDError/sizeOverflow(_:)``. O(planes·L').
+    /// Throws as ``gather(_:planes:)`` does, or `FlashVIDError.sizeOverflow(_:)`. O(planes·L').
     public func nextPosition<Position: FixedWidthInteger & BitwiseCopyable>(
         after positions: Span<Position>, planes: Int = 3
     ) throws(FlashVIDError) -> Int {
@@ -228,7 +228,7 @@ extension KeptPrompt {
     /// - Returns: the prompt that is left, its positions still those of the original, and the places of this one that it
     ///   keeps, by which hidden states, masks and caches are gathered.
     ///
-    /// Throws ``FlashVIDError/outOfRange(of:at:value:range:)`` or ``FlashVIDError/notAscending(_:at:)``. O(L').
+    /// Throws `FlashVIDError.outOfRange(of:at:value:range:)` or `FlashVIDError.notAscending(_:at:)`. O(L').
     public func pruned(keeping kept: [Int]) throws(FlashVIDError) -> (prompt: KeptPrompt, places: [Int]) {
         let places = try Self.places(ofRows: rows, keeping: kept)
         let prompt = KeptPrompt(

@@ -28,8 +28,8 @@ public struct PromptLayout: Sendable, Hashable {
 
     /// A video whose tokens stand together, from `videoStart` on, with newlines among them.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above ``maximumLength``,
-    /// ``FlashVIDError/gridMismatch(_:)`` for rows that do not fill a frame, or ``FlashVIDError/promptMismatch(_:)`` where
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.sizeOverflow(_:)` above ``maximumLength``,
+    /// `FlashVIDError.gridMismatch(_:)` for rows that do not fill a frame, or `FlashVIDError.promptMismatch(_:)` where
     /// the video does not fit in the prompt. O(F·N).
     public init(
         length: Int, videoStart: Int, frames: Int, tokensPerFrame: Int, newlines: Newlines = .none
@@ -74,9 +74,9 @@ public struct PromptLayout: Sendable, Hashable {
     ///   - frameStarts: [F] the position of each frame's first token; the others of the frame follow it.
     ///   - tokensPerFrame: N.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above ``maximumLength``,
-    /// ``FlashVIDError/notAscending(_:at:)`` where a frame begins before the one before it ends, or
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)`` where one leaves the prompt. O(F·N).
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.sizeOverflow(_:)` above ``maximumLength``,
+    /// `FlashVIDError.notAscending(_:at:)` where a frame begins before the one before it ends, or
+    /// `FlashVIDError.outOfRange(of:at:value:range:)` where one leaves the prompt. O(F·N).
     public init(length: Int, frameStarts: [Int], tokensPerFrame: Int) throws(FlashVIDError) {
         try Self.check(length: length, frames: frameStarts.count, tokensPerFrame: tokensPerFrame)
         var positions: [Int] = []
@@ -94,8 +94,8 @@ public struct PromptLayout: Sendable, Hashable {
 
     /// A video whose tokens are those of one id in a tokenised prompt, such as Qwen's `<|video_pad|>`.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above ``maximumLength``, or
-    /// ``FlashVIDError/promptMismatch(_:)`` where the prompt has another number of them than F·N. O(L).
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.sizeOverflow(_:)` above ``maximumLength``, or
+    /// `FlashVIDError.promptMismatch(_:)` where the prompt has another number of them than F·N. O(L).
     public init(
         tokens: Span<Int32>, videoToken: Int32, frames: Int, tokensPerFrame: Int
     ) throws(FlashVIDError) {
@@ -120,7 +120,7 @@ public struct PromptLayout: Sendable, Hashable {
     ///   - frames: F.
     ///   - tokensPerFrame: N.
     ///
-    /// Throws what the other initialisers do, and ``FlashVIDError/promptMismatch(_:)`` for another number of starts.
+    /// Throws what the other initialisers do, and `FlashVIDError.promptMismatch(_:)` for another number of starts.
     public init(
         _ model: Configuration.Model, length: Int, videoStarts: [Int], frames: Int, tokensPerFrame: Int
     ) throws(FlashVIDError) {
@@ -163,7 +163,7 @@ public struct PromptLayout: Sendable, Hashable {
 extension PromptLayout {
     /// What stays of the prompt when the video is compressed.
     ///
-    /// Throws ``FlashVIDError/promptMismatch(_:)`` for a video of other sizes, and what ``kept(indices:)`` does.
+    /// Throws `FlashVIDError.promptMismatch(_:)` for a video of other sizes, and what ``kept(indices:)`` does.
     public func kept(_ video: CompressedVideo) throws(FlashVIDError) -> KeptPrompt {
         guard video.shape.frames == frames, video.shape.tokensPerFrame == tokensPerFrame else {
             throw .promptMismatch(
@@ -173,7 +173,7 @@ extension PromptLayout {
         return try kept(indices: video.indices)
     }
 
-    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)`` for more rows than any semantics give.
+    /// Throws `FlashVIDError.countMismatch(of:expected:found:)` for more rows than any semantics give.
     package func check(rows: Int) throws(FlashVIDError) {
         guard rows <= videoPositions.count + frames else {
             throw .countMismatch(of: "indices", expected: videoPositions.count, found: rows)
@@ -185,8 +185,8 @@ extension PromptLayout {
     /// - Parameter indices: [K] the source token, `frame * N + token`, of each row; ascending. Equal ones, which the
     ///   published semantics give, take the same position twice.
     ///
-    /// Throws ``FlashVIDError/countMismatch(of:expected:found:)`` for more than F·(N + 1), the most that any semantics
-    /// give, ``FlashVIDError/outOfRange(of:at:value:range:)`` or ``FlashVIDError/notAscending(_:at:)``. O(L + K).
+    /// Throws `FlashVIDError.countMismatch(of:expected:found:)` for more than F·(N + 1), the most that any semantics
+    /// give, `FlashVIDError.outOfRange(of:at:value:range:)` or `FlashVIDError.notAscending(_:at:)`. O(L + K).
     public func kept(indices: [Int]) throws(FlashVIDError) -> KeptPrompt {
         try check(rows: indices.count)
         for (row, index) in indices.enumerated() {

@@ -29,10 +29,10 @@ public struct VideoSequence: Sendable, Hashable {
     ///   - tokensPerFrame: N.
     ///   - newlines: where the model wants newlines.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/sizeOverflow(_:)`` above
-    /// ``PromptLayout/maximumLength``, ``FlashVIDError/countMismatch(of:expected:found:)`` for more than F·(N + 1) indices,
-    /// the most that any semantics give, ``FlashVIDError/outOfRange(of:at:value:range:)`` or
-    /// ``FlashVIDError/notAscending(_:at:)``. O(K + F).
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.sizeOverflow(_:)` above
+    /// ``PromptLayout/maximumLength``, `FlashVIDError.countMismatch(of:expected:found:)` for more than F·(N + 1) indices,
+    /// the most that any semantics give, `FlashVIDError.outOfRange(of:at:value:range:)` or
+    /// `FlashVIDError.notAscending(_:at:)`. O(K + F).
     public init(
         indices: [Int], frames: Int, tokensPerFrame: Int, newlines: PromptLayout.Newlines
     ) throws(FlashVIDError) {
@@ -85,8 +85,8 @@ public struct VideoSequence: Sendable, Hashable {
     ///   - width: numbers a row.
     /// - Returns: a row for each of ``rows``.
     ///
-    /// Throws ``FlashVIDError/empty(dimension:value:)``, ``FlashVIDError/countMismatch(of:expected:found:)``,
-    /// ``FlashVIDError/sizeOverflow(_:)`` or ``FlashVIDError/outOfMemory(bytes:)``.
+    /// Throws `FlashVIDError.empty(dimension:value:)`, `FlashVIDError.countMismatch(of:expected:found:)`,
+    /// `FlashVIDError.sizeOverflow(_:)` or `FlashVIDError.outOfMemory(bytes:)`.
     public func embeddings<Element: BitwiseCopyable>(
         tokens: Span<Element>, newline: Span<Element>, width: Int
     ) throws(FlashVIDError) -> [Element] {

@@ -8,8 +8,8 @@ import FlashVIDLibC
 public enum VisualTokenPruning {
     /// Tokens that are kept: `ceil(tokens * ratio)`, in double.
     ///
-    /// - Throws: ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for a ratio outside (0, 1],
-    ///   ``FlashVIDError/empty(dimension:value:)`` or ``FlashVIDError/sizeOverflow(_:)``.
+    /// - Throws: `FlashVIDError.invalidConfiguration(field:value:expected:)` for a ratio outside (0, 1],
+    ///   `FlashVIDError.empty(dimension:value:)` or `FlashVIDError.sizeOverflow(_:)`.
     public static func keptCount(of tokens: Int, ratio: Double) throws(FlashVIDError) -> Int {
         guard ratio > 0, ratio <= 1 else {
             throw .invalidConfiguration(field: "kept ratio", value: "\(ratio)", expected: "a number in (0, 1]")
@@ -24,7 +24,7 @@ public enum VisualTokenPruning {
     /// - Parameters:
     ///   - attention: [V], finite.
     ///   - ratio: share of the tokens to keep.
-    /// - Throws: what ``keptCount(of:ratio:)`` does, or ``FlashVIDError/notFinite(tensor:frame:token:channel:)`` with
+    /// - Throws: what ``keptCount(of:ratio:)`` does, or `FlashVIDError.notFinite(tensor:frame:token:channel:)` with
     ///   frame 0.
     public static func keptTokens(attention: Span<Float>, ratio: Double) throws(FlashVIDError) -> [Int] {
         let count = try keptCount(of: attention.count, ratio: ratio)

@@ -34,11 +34,9 @@ private func pool(
     let view = try ClipView(reading: clip, noting: &lent)
     let pooling = try GridPooling(pooling)
     let threads = try threadCount(threads)
-    do throws(FlashVIDError) {
+    try translating { () throws(FlashVIDError) in
         try pooling.pool(
             view, features: features, attention: attention, capacity: Int(capacity), threads: threads, besides: lent)
-    } catch {
-        throw Failure(error)
     }
 }
 

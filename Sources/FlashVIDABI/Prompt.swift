@@ -53,28 +53,26 @@ private struct Prompt {
                 throw Failure(FLASHVID_INVALID_ARGUMENT, "newlines exclude frame_starts and tokens")
             }
         }
-        do throws(FlashVIDError) {
+        layout = try translating { () throws(FlashVIDError) in
             // The lists are as long as these say.
             try PromptLayout.check(length: length, frames: frames, tokensPerFrame: tokensPerFrame)
             // Positions of the video, found one by one where tokens tell, and those that go, or starts of frames.
             try Memory.check((length, 3 * 8), of: "positions")
             if let starts = prompt.frame_starts {
                 try lent.add(starts.extent("frame_starts", count: frames, for: .reading))
-                layout = try PromptLayout(
+                return try PromptLayout(
                     length: length, frameStarts: (0..<frames).map { Int(starts[$0]) }, tokensPerFrame: tokensPerFrame)
             } else if let tokens = prompt.tokens {
                 try lent.add(tokens.extent("tokens", count: length, for: .reading))
                 // Sound: the caller vouches for them, and the span does not outlive this call.
-                layout = try PromptLayout(
+                return try PromptLayout(
                     tokens: UnsafeBufferPointer(start: tokens, count: length).span, videoToken: prompt.video_token,
                     frames: frames, tokensPerFrame: tokensPerFrame)
             } else {
-                layout = try PromptLayout(
+                return try PromptLayout(
                     length: length, videoStart: Int(prompt.video_start), frames: frames,
                     tokensPerFrame: tokensPerFrame, newlines: newlines)
             }
-        } catch {
-            throw Failure(error)
         }
     }
 

@@ -14,13 +14,10 @@ public func flashvid_stream_create(
         let stream = try place(stream, "stream", noting: &lent)
         let threads = try threadCount(threads)
         let type = try ScalarType(type, of: "features")
-        let engine: VideoStream
-        do throws(FlashVIDError) {
-            engine = try VideoStream(
+        let engine = try translating { () throws(FlashVIDError) in
+            try VideoStream(
                 configuration, of: type, tokensPerFrame: Int(tokens_per_frame), channels: Int(channels),
                 threads: threads)
-        } catch {
-            throw Failure(error)
         }
         let (pool, watch) = (engine.pool, engine.watch)
         stream.pointee = StreamHandle.give(
@@ -53,10 +50,8 @@ public func flashvid_stream_push(
         var count = 0
         do throws(Failure) {
             let view = try ClipView(reading: clip, noting: &lent)
-            do throws(FlashVIDError) {
+            try translating { () throws(FlashVIDError) in
                 try engine.push(view, from: Int(first), taken: &count, besides: lent)
-            } catch {
-                throw Failure(error)
             }
         } catch {
             // Not where frames are missing, nor where the number would go into them.
@@ -94,11 +89,8 @@ public func flashvid_stream_next(
         var lent = LentPieces()
         let given = try LentOutput(reading: output, noting: &lent)
         let (firstFrame, firstRow) = (engine.firstFrame, engine.firstRow)
-        let outcome: Outcome?
-        do throws(FlashVIDError) {
-            outcome = try engine.nextSegment(into: given.buffers(besides: lent), statistics: &statistics)
-        } catch {
-            throw Failure(error)
+        let outcome = try translating { () throws(FlashVIDError) in
+            try engine.nextSegment(into: given.buffers(besides: lent), statistics: &statistics)
         }
         guard let outcome else { throw Failure(FLASHVID_NO_SEGMENT, "no segment is closed") }
         given.deliver(outcome, firstFrame: firstFrame, firstRow: firstRow)

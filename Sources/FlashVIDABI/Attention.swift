@@ -87,7 +87,7 @@ public func flashvid_scorer_create(
     _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let scorer = try place(scorer, "scorer", noting: &lent)
+        let scorer = try result(scorer, "scorer", noting: &lent)
         let threads = try threadCount(threads)
         let engine = try translating { () throws(FlashVIDError) in try AttentionScorer(threads: threads) }
         let (pool, watch) = (engine.pool, engine.watch)

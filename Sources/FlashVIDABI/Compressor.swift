@@ -11,7 +11,7 @@ public func flashvid_compressor_create(
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
         let configuration = try Configuration(reading: configuration, noting: &lent)
-        let compressor = try place(compressor, "compressor", noting: &lent)
+        let compressor = try result(compressor, "compressor", noting: &lent)
         let threads = try threadCount(threads)
         let engine = try translating { () throws(FlashVIDError) in try Compressor(configuration, threads: threads) }
         let (pool, watch) = (engine.pool, engine.watch)

@@ -81,7 +81,7 @@ private func give(
 ) -> flashvid_status {
     report(message, messageCapacity) { lent throws(Failure) in
         let room = try IndexRoom("order", order, capacity: capacity, as: type)
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let grid = try PatchGrid(reading: grid, noting: &lent)
         let values = try translating { () throws(FlashVIDError) in
             try grid.checkMemory()

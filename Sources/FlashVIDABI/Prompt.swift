@@ -103,7 +103,7 @@ public func flashvid_prompt_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let rows = try FlashVIDABI.count(row_count, of: "rows")
         let prompt = try Prompt(reading: prompt, noting: &lent)
         count.pointee = Int64(try prompt.placeCount(rows: rows))
@@ -185,7 +185,7 @@ public func flashvid_prompt_prune(
             throw Failure(.outOfRange(of: "row", at: place, value: row, range: KeptPrompt.text..<Int.max))
         }
         let keeping = try kept.integers(of: "kept")
-        let place_count = try place(place_count, "place_count", noting: &lent)
+        let place_count = try result(place_count, "place_count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
             try Memory.check((values.count, 8), of: "places")
             return try KeptPrompt.places(ofRows: values, keeping: keeping)
@@ -208,7 +208,7 @@ public func flashvid_video_rows(
             try VideoSequence.check(rows: indices.count, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame))
         }
         let values = try indices.integers(of: "indices")
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
             try Memory.check((values.count, 2 * 8), (Int(frames), 8), of: "rows")
             return try VideoSequence(

@@ -11,7 +11,7 @@ public func flashvid_stream_create(
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
         let configuration = try Configuration(reading: configuration, noting: &lent)
-        let stream = try place(stream, "stream", noting: &lent)
+        let stream = try result(stream, "stream", noting: &lent)
         let threads = try threadCount(threads)
         let type = try ScalarType(type, of: "features")
         let engine = try translating { () throws(FlashVIDError) in
@@ -46,7 +46,7 @@ public func flashvid_stream_push(
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
         var lent = LentPieces()
-        let taken = taken == nil ? nil : try place(taken, "taken", noting: &lent)
+        let taken = taken == nil ? nil : try result(taken, "taken", noting: &lent)
         var count = 0
         do throws(Failure) {
             let view = try ClipView(reading: clip, noting: &lent)
@@ -76,7 +76,7 @@ public func flashvid_stream_segment_frames(
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
         var lent = LentPieces()
-        let frames = try place(frames, "frames", noting: &lent)
+        let frames = try result(frames, "frames", noting: &lent)
         frames.pointee = Int64(engine.closedFrames)
     }
 }

@@ -139,7 +139,7 @@ public struct AttentionScorer: ~Copyable {
         let pass = try EncoderAttention(
             HeadTensor(.queries, queries.base, queries.type, shape, queries.layout, upTo: reading.query),
             HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
-        return try Arena.measure { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+        return try Arena.measure { plan in EncoderAttention.Workspace(pass, threads: pool.threads, plan: &plan) }
     }
 
     /// The same of ``lastQueryScores(query:keys:shape:keyLayout:scale:visual:)``.
@@ -154,7 +154,7 @@ public struct AttentionScorer: ~Copyable {
         query: HeadView, keys: HeadView, shape: GroupedAttentionShape, _ pool: WorkerPool
     ) throws(FlashVIDError) -> Int {
         let pass = try DecoderAttention(query: query, keys: keys, shape, nil)
-        return try Arena.measure { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+        return try Arena.measure { plan in DecoderAttention.Workspace(pass, threads: pool.threads, plan: &plan) }
     }
 
     private static func check(
@@ -228,20 +228,22 @@ public struct AttentionScorer: ~Copyable {
     ) throws(FlashVIDError) {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.frames * pass.shape.heads)
-        let room = try arena.layOut { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: room) }
+        let workspace = try arena.layOut { plan in EncoderAttention.Workspace(pass, threads: pool.threads, plan: &plan)
+        }
+        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: workspace) }
         watch.finish()
-        scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
+        scores.baseAddress?.update(from: workspace.scores, count: pass.scoreCount)
     }
 
     /// The scores of all S keys, in memory that lives until the next call.
     private mutating func compute(_ pass: DecoderAttention) throws(FlashVIDError) -> UnsafePointer<Float> {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.keyHeads)
-        let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: room) }
+        let workspace = try arena.layOut { plan in DecoderAttention.Workspace(pass, threads: pool.threads, plan: &plan)
+        }
+        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: workspace) }
         watch.finish()
-        return UnsafePointer(room.scores)
+        return UnsafePointer(workspace.scores)
     }
 }
 

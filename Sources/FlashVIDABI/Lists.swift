@@ -33,7 +33,7 @@ extension IndexList {
 }
 
 /// Where a single number or handle goes.
-func place<Value>(
+func result<Value>(
     _ pointer: UnsafeMutablePointer<Value>?, _ name: StaticString, noting lent: inout LentPieces
 ) throws(Failure) -> UnsafeMutablePointer<Value> {
     guard let pointer else { throw .null(name) }
@@ -50,7 +50,7 @@ func give<Number>(
     _ capacity: Int, _ compute: (inout LentPieces) throws(Failure) -> Number
 ) -> flashvid_status {
     report(message, capacity) { lent throws(Failure) in
-        let number = try place(number, name, noting: &lent)
+        let number = try result(number, name, noting: &lent)
         number.pointee = try compute(&lent)
     }
 }

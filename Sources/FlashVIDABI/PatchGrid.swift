@@ -57,12 +57,8 @@ public func flashvid_patch_grid_reading_order(
     _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(order, index_type, capacity, count, message, message_capacity) { lent throws(Failure) in
-        let grid = try PatchGrid(reading: grid, noting: &lent)
-        return try translating { () throws(FlashVIDError) in
-            try grid.checkMemory()
-            return try grid.readingOrder()
-        }
+    give(grid, order, index_type, capacity, count, message, message_capacity) { grid throws(FlashVIDError) in
+        try grid.readingOrder()
     }
 }
 
@@ -72,24 +68,25 @@ public func flashvid_patch_grid_encoder_order(
     _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(order, index_type, capacity, count, message, message_capacity) { lent throws(Failure) in
-        let grid = try PatchGrid(reading: grid, noting: &lent)
-        return try translating { () throws(FlashVIDError) in
-            try grid.checkMemory()
-            return try grid.encoderOrder()
-        }
+    give(grid, order, index_type, capacity, count, message, message_capacity) { grid throws(FlashVIDError) in
+        try grid.encoderOrder()
     }
 }
 
+/// Gives an order of a grid's tokens.
 private func give(
-    _ order: UnsafeMutableRawPointer?, _ type: flashvid_index, _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>?,
-    _ message: UnsafeMutablePointer<CChar>?, _ messageCapacity: Int,
-    _ compute: (inout LentPieces) throws(Failure) -> [Int]
+    _ grid: UnsafePointer<flashvid_patch_grid>?, _ order: UnsafeMutableRawPointer?, _ type: flashvid_index,
+    _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>?, _ message: UnsafeMutablePointer<CChar>?,
+    _ messageCapacity: Int, _ compute: (PatchGrid) throws(FlashVIDError) -> [Int]
 ) -> flashvid_status {
     report(message, messageCapacity) { lent throws(Failure) in
         let room = try IndexRoom("order", order, capacity: capacity, as: type)
-        let count = try place(count, "count", noting: &lent)
-        let values = try compute(&lent)
+        let count = try result(count, "count", noting: &lent)
+        let grid = try PatchGrid(reading: grid, noting: &lent)
+        let values = try translating { () throws(FlashVIDError) in
+            try grid.checkMemory()
+            return try compute(grid)
+        }
         try lent.note { () throws(FlashVIDError) in try room.extent(count: values.count) }
         room.write(values)
         count.pointee = Int64(values.count)

@@ -247,8 +247,8 @@ struct DensityPeaks {
     /// Marks the rows of largest score; of equal ones the first.
     private func chooseCentres() {
         Decision.chooseLargest(
-            clusters, of: count, in: scratch.ranking, bounds: { scratch.score[$0] }, settle: { settleScore($0) }
-        ) { row, isChosen in scratch.isCentre[row] = isChosen }
+            clusters, of: count, in: scratch.ranking, bounds: { scratch.score[$0] }, settle: { settleScore($0) },
+            choose: { row, isChosen in scratch.isCentre[row] = isChosen })
     }
 
     // MARK: Labels
@@ -259,8 +259,7 @@ struct DensityPeaks {
         let nearest = Decision.largest(
             of: 0..<count, where: { scratch.isCentre[$0] },
             lower: { -(line[$0] + errors[row] + errors[$0]) }, upper: { -(line[$0] - errors[row] - errors[$0]) },
-            wins: { ranksHigher($0, than: $1) }
-        ) { -exactDistance(row, $0) }
+            wins: { ranksHigher($0, than: $1) }, settle: { -exactDistance(row, $0) })
         if nearest.value != nil { worker.countCloseCall() }
         return nearest.index
     }

@@ -74,12 +74,13 @@ struct Medoids: BitwiseCopyable {
         let reach = limit * limit * (1 + 1e-5)
         var exactValue: UnsafePointer<Double>?
         let medoid = Decision.largest(
-            of: members, lower: { _ in -reach }, upper: { -Double(space.distances[$0]) }
-        ) { member in
-            let value = exactValue ?? refinement.value(ofRow: row, scratch)
-            exactValue = value
-            return -DoublePrecision.squaredDistance(scratch.token.token(member, of: clip), value, count: clip.channels)
-        }
+            of: members, lower: { _ in -reach }, upper: { -Double(space.distances[$0]) },
+            settle: { member in
+                let value = exactValue ?? refinement.value(ofRow: row, scratch)
+                exactValue = value
+                return -DoublePrecision.squaredDistance(
+                    scratch.token.token(member, of: clip), value, count: clip.channels)
+            })
         if medoid.value != nil { worker.countCloseCall() }
         return medoid.index
     }

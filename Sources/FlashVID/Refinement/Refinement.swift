@@ -379,11 +379,12 @@ extension Refinement {
             upper: { index in
                 let square = space.squares[row(index)]
                 return isExtreme ? .infinity : -(square - 2 * products[index] - error(square))
-            }
-        ) { index in
-            let value = value(ofRow: row(index), scratch)
-            return -DoublePrecision.squaredDistance(scratch.token.token(token, of: clip), value, count: clip.channels)
-        }
+            },
+            settle: { index in
+                let value = value(ofRow: row(index), scratch)
+                return -DoublePrecision.squaredDistance(
+                    scratch.token.token(token, of: clip), value, count: clip.channels)
+            })
         if nearest.value != nil { worker.countCloseCall() }
         return row(nearest.index)
     }

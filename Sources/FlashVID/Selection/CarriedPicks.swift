@@ -35,7 +35,7 @@ struct CarriedPicks {
     }
 
     /// Calls `body` with every token that was picked in the segment's earlier frames.
-    func forEach(_ body: (Int) -> Void) {
+    func visit(_ body: (Int) -> Void) {
         for earlier in selection.segments.earlierFrames(than: frame) {
             let first = earlier &* clip.tokensPerFrame
             for pick in selection.picks(ofFrame: earlier).buffer { body(first &+ Int(pick)) }
@@ -59,7 +59,7 @@ struct CarriedPicks {
             for row in 0..<rows { include(row, weights, distances, pair, distance) }
             rows = 0
         }
-        forEach { pick in
+        visit { pick in
             clip.copyToken(pick, into: scratch.values.row(rows, of: tokens.columns).base)
             scratch.tokens[rows] = pick
             rows += 1

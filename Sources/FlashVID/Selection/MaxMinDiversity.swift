@@ -86,15 +86,16 @@ struct MaxMinDiversity {
         }
         return Decision.largest(
             of: 0..<count, where: { !scratch.isChosen[$0] }, lower: { scratch.weighted[$0].lower },
-            upper: { scratch.weighted[$0].upper }
-        ) { index in
-            if !weights[index].isExact { weights.settle(index) }
-            if !distances[index].isExact {
-                worker.countCloseCall()
-                distances[index] = Interval(exactly: settle(index))
+            upper: { scratch.weighted[$0].upper },
+            settle: { index in
+                if !weights[index].isExact { weights.settle(index) }
+                if !distances[index].isExact {
+                    worker.countCloseCall()
+                    distances[index] = Interval(exactly: settle(index))
+                }
+                return weights[index].lower * distances[index].lower
             }
-            return weights[index].lower * distances[index].lower
-        }.index
+        ).index
     }
 
     private func distance(_ cosine: Float) -> Interval {
@@ -186,7 +187,7 @@ struct MaxMinDiversity {
                 take(exactDistance(index, pick))
             }
         }
-        carried?.forEach { pick in take(1 - pair.cosine(token(index), pick, of: selection.input.clip)) }
+        carried?.visit { pick in take(1 - pair.cosine(token(index), pick, of: selection.input.clip)) }
         return result
     }
 }

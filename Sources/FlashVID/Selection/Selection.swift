@@ -154,11 +154,11 @@ struct Selection: BitwiseCopyable {
         var count = 0
         Decision.chooseLargest(
             picks.count, of: clip.tokensPerFrame, in: scratch.ranking, bounds: { weights[$0] },
-            settle: { weights.settle($0) }
-        ) { index, isChosen in
-            guard isChosen else { return }
-            picks[count] = Int32(index)
-            count += 1
-        }
+            settle: { weights.settle($0) },
+            choose: { index, isChosen in
+                guard isChosen else { return }
+                picks[count] = Int32(index)
+                count += 1
+            })
     }
 }

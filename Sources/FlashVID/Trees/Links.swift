@@ -224,8 +224,8 @@ struct Links: BitwiseCopyable {
         // Bounds of the others that matter are as wide as the best one's; a cosine above 1 is none.
         let limit = Float(best - 2 * reach).nextDown
         let parent = Decision.largest(
-            of: 0..<count, lower: { _ in limit }, upper: { cosines[$0] }, limit: 1
-        ) { pairCosine(token, candidate($0), scratch) }
+            of: 0..<count, lower: { _ in limit }, upper: { cosines[$0] }, limit: 1,
+            settle: { pairCosine(token, candidate($0), scratch) })
         space.parents[token] = Int32(candidate(parent.index))
         if let cosine = parent.value {
             worker.countCloseCall()

@@ -75,10 +75,6 @@ public struct AttentionScorer: ~Copyable {
     /// - Parameters:
     ///   - queries: [F, H, N, E] in `queryLayout`, finite.
     ///   - keys: the same in `keyLayout`.
-    ///   - shape: F, H, N and E.
-    ///   - queryLayout: how the queries lie in memory.
-    ///   - keyLayout: how the keys do.
-    ///   - reading: which queries count, what is skipped, and the scale of the logits.
     /// - Returns: [F, N - skipped tokens], non-negative; a frame's scores sum to 1 where none is skipped. Logits are as
     ///   exact as float32 products: to some 1e-6 of the largest score where they are of ordinary size.
     ///
@@ -143,7 +139,7 @@ public struct AttentionScorer: ~Copyable {
         let pass = try EncoderAttention(
             HeadTensor(.queries, queries.base, queries.type, shape, queries.layout, upTo: reading.query),
             HeadTensor(.keys, keys.base, keys.type, shape, keys.layout), reading)
-        return try Arena.bytes { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+        return try Arena.bytes { plan in EncoderAttention.Workspace(pass, threads: pool.threads, plan: &plan) }
     }
 
     /// The same of ``lastQueryScores(query:keys:shape:keyLayout:scale:visual:)``.
@@ -158,7 +154,7 @@ public struct AttentionScorer: ~Copyable {
         query: HeadView, keys: HeadView, shape: GroupedAttentionShape, _ pool: WorkerPool
     ) throws(FlashVIDError) -> Int {
         let pass = try DecoderAttention(query: query, keys: keys, shape, nil)
-        return try Arena.bytes { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
+        return try Arena.bytes { plan in DecoderAttention.Workspace(pass, threads: pool.threads, plan: &plan) }
     }
 
     private static func check(
@@ -177,8 +173,6 @@ public struct AttentionScorer: ~Copyable {
     ///   - query: [H, E], finite.
     ///   - keys: [G, S, E] in `keyLayout` (its frame stride is not looked at), finite: the keys that the query attends to,
     ///     its own included, after RoPE as the model has it.
-    ///   - shape: H, G, S and E.
-    ///   - keyLayout: how the keys lie in memory.
     ///   - scale: factor of the logits; nil for 1/√E.
     ///   - visual: the positions among the S whose scores are wanted, as ``KeptPrompt/visualPlaces`` gives them.
     /// - Returns: a score a visual position, in their order. The softmax runs over all S keys.
@@ -234,20 +228,22 @@ public struct AttentionScorer: ~Copyable {
     ) throws(FlashVIDError) {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.frames * pass.shape.heads)
-        let room = try arena.layOut { plan in EncoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: room) }
+        let workspace = try arena.layOut { plan in EncoderAttention.Workspace(pass, threads: pool.threads, plan: &plan)
+        }
+        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: workspace) }
         watch.finish()
-        scores.baseAddress?.update(from: room.scores, count: pass.scoreCount)
+        scores.baseAddress?.update(from: workspace.scores, count: pass.scoreCount)
     }
 
     /// The scores of all S keys, in memory that lives until the next call.
     private mutating func compute(_ pass: DecoderAttention) throws(FlashVIDError) -> UnsafePointer<Float> {
         let (pool, watch) = (self.pool, self.watch)
         watch.expect(pass.shape.keyHeads)
-        let room = try arena.layOut { plan in DecoderAttention.Room(pass, threads: pool.threads, plan: &plan) }
-        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: room) }
+        let workspace = try arena.layOut { plan in DecoderAttention.Workspace(pass, threads: pool.threads, plan: &plan)
+        }
+        try Guest.multiply { () throws(FlashVIDError) in try pass.run(on: pool, watch, in: workspace) }
         watch.finish()
-        return UnsafePointer(room.scores)
+        return UnsafePointer(workspace.scores)
     }
 }
 

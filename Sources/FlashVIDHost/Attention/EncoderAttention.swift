@@ -41,7 +41,7 @@ struct EncoderAttention: @unchecked Sendable {
     }
 
     /// Memory of a call.
-    struct Room: @unchecked Sendable {
+    struct Workspace: @unchecked Sendable {
         // Sound: it points into the scorer's arena, and threads write disjoint parts.
 
         /// Frames that are worked on before their heads are added up.
@@ -51,12 +51,13 @@ struct EncoderAttention: @unchecked Sendable {
         /// [wave, H, columns]
         let headSums: UnsafeMutablePointer<Double>
         /// [wave, H] whether a number was met that is not finite.
-        let isBroken: UnsafeMutablePointer<Bool>
+        let isNotFinite: UnsafeMutablePointer<Bool>
         /// [F, columns]
         let scores: UnsafeMutablePointer<Float>
-        let workers: UnsafeMutablePointer<Worker>
+        /// [threads]
+        let scratch: UnsafeMutablePointer<Scratch>
 
-        struct Worker {
+        struct Scratch {
             /// [N, E] converted to float32; empty where the tensors are.
             let queries: UnsafeMutablePointer<Float>
             let keys: UnsafeMutablePointer<Float>
@@ -78,21 +79,21 @@ struct EncoderAttention: @unchecked Sendable {
             waveFrames = max(1, min(shape.frames, max(few, 32 * threads / shape.heads)))
             blockRows = min(pass.rows.count, max(192, Self.blockSize / shape.tokens))
             headSums = plan.take(Double.self, waveFrames * shape.heads, pass.columns)
-            isBroken = plan.take(Bool.self, waveFrames * shape.heads)
+            isNotFinite = plan.take(Bool.self, waveFrames * shape.heads)
             scores = plan.take(Float.self, shape.frames, pass.columns)
-            workers = plan.take(Worker.self, threads)
+            scratch = plan.take(Scratch.self, threads)
             func converted(_ tensor: HeadTensor, _ rows: Int) -> UnsafeMutablePointer<Float> {
                 plan.take(Float.self, tensor.type == .float32 ? 0 : rows, shape.width)
             }
             for index in 0..<threads {
-                let worker = Worker(
+                let one = Scratch(
                     queries: converted(pass.queries, pass.rows.count),
                     keys: converted(pass.keys, shape.tokens),
                     logits: plan.take(Float.self, blockRows, shape.tokens),
                     weights: plan.take(Float.self, blockRows),
                     columns: plan.take(Float.self, pass.columns),
                     exact: plan.take(Double.self, shape.tokens))
-                if plan.handsOut { workers[index] = worker }
+                if plan.handsOut { scratch[index] = one }
             }
         }
 
@@ -102,32 +103,32 @@ struct EncoderAttention: @unchecked Sendable {
         private static let sumsSize = 1024 * 1024
     }
 
-    /// Computes ``Room/scores``. Throws what is wrong with the numbers, or what ended the call early.
-    func run(on pool: WorkerPool, _ watch: Watch, in room: Room) throws(FlashVIDError) {
+    /// Computes ``Workspace/scores``. Throws what is wrong with the numbers, or what ended the call early.
+    func run(on pool: WorkerPool, _ watch: Watch, in workspace: Workspace) throws(FlashVIDError) {
         let heads = shape.heads
         var first = 0
         while first < shape.frames {
-            let frames = first..<min(first + room.waveFrames, shape.frames)
-            let wave = Wave(pass: self, watch: .passUnretained(watch), room: room, first: first)
+            let frames = first..<min(first + workspace.waveFrames, shape.frames)
+            let wave = Wave(pass: self, watch: .passUnretained(watch), workspace: workspace, first: first)
             pool.run(frames.count * heads, with: wave) { wave, worker, task in
                 guard !wave.watch.isOver else { return }
                 let (frame, head) = task.quotientAndRemainder(dividingBy: wave.pass.shape.heads)
-                wave.room.isBroken[task] = !wave.pass.addUp(
-                    frame: wave.first + frame, head: head, into: wave.room.headSums + task &* wave.pass.columns,
-                    wave.room.workers[worker], wave.room.blockRows)
+                wave.workspace.isNotFinite[task] = !wave.pass.addUp(
+                    frame: wave.first + frame, head: head, into: wave.workspace.headSums + task &* wave.pass.columns,
+                    wave.workspace.scratch[worker], wave.workspace.blockRows)
                 wave.watch.advance(by: 1)
             }
             try watch.check()
-            for task in 0..<(frames.count * heads) where room.isBroken[task] {
-                try refuse(from: frames.lowerBound + task / heads, room)
+            for task in 0..<(frames.count * heads) where workspace.isNotFinite[task] {
+                try throwFirstNotFinite(from: frames.lowerBound + task / heads, workspace)
             }
             let share = 1 / (Double(heads) * Double(rows.count))
             for frame in frames {
-                let sums = room.headSums + (frame - first) * heads * columns
+                let sums = workspace.headSums + (frame - first) * heads * columns
                 for column in 0..<columns {
                     var total = 0.0
                     for head in 0..<heads { total += sums[head &* columns &+ column] }
-                    room.scores[frame * columns + column] = Float(total * share)
+                    workspace.scores[frame * columns + column] = Float(total * share)
                 }
             }
             first = frames.upperBound
@@ -137,36 +138,37 @@ struct EncoderAttention: @unchecked Sendable {
     private struct Wave {
         let pass: EncoderAttention
         let watch: Unmanaged<Watch>
-        let room: Room
+        let workspace: Workspace
         let first: Int
     }
 
     /// Sums what the tokens of a frame receive in a head. False where a number is not finite.
     private func addUp(
-        frame: Int, head: Int, into sums: UnsafeMutablePointer<Double>, _ worker: Room.Worker, _ blockRows: Int
+        frame: Int, head: Int, into sums: UnsafeMutablePointer<Double>, _ scratch: Workspace.Scratch, _ blockRows: Int
     ) -> Bool {
         let tokens = shape.tokens
         sums.update(repeating: 0, count: columns)
-        let keys = keys.rows(frame, head, from: 0, count: tokens, convertedInto: worker.keys)
-        let queries = queries.rows(frame, head, from: rows.lowerBound, count: rows.count, convertedInto: worker.queries)
+        let keys = keys.rows(frame, head, from: 0, count: tokens, convertedInto: scratch.keys)
+        let queries = queries.rows(
+            frame, head, from: rows.lowerBound, count: rows.count, convertedInto: scratch.queries)
         let longestKey = Logits.longest(keys)
         let longestQuery = Logits.longest(queries)
         let range = logits.range(query: longestQuery, longestKey: longestKey)
         guard !(longestKey.isFinite && longestQuery.isFinite && range != .extreme) else {
-            multiply(queries, keys, longestKey, isSmall: range == .small, into: sums, worker, blockRows)
+            multiply(queries, keys, longestKey, isSmall: range == .small, into: sums, scratch, blockRows)
             return true
         }
         guard Self.isFinite(queries), Self.isFinite(keys) else { return false }
         for row in 0..<queries.rows {
             logits.addExactSoftmax(
-                query: queries.row(row), keys: keys, into: sums, from: skipped, room: worker.exact)
+                query: queries.row(row), keys: keys, into: sums, from: skipped, scratch: scratch.exact)
         }
         return true
     }
 
     private func multiply(
         _ queries: MatrixView, _ keys: MatrixView, _ longestKey: Double, isSmall: Bool,
-        into sums: UnsafeMutablePointer<Double>, _ worker: Room.Worker, _ blockRows: Int
+        into sums: UnsafeMutablePointer<Double>, _ scratch: Workspace.Scratch, _ blockRows: Int
     ) {
         let tokens = shape.tokens
         var first = 0
@@ -175,21 +177,21 @@ struct EncoderAttention: @unchecked Sendable {
             let block = MatrixView(
                 base: queries.row(first), rows: count, columns: queries.columns, stride: queries.stride)
             if count == 1 {
-                BLAS.products(keys, block.base, scale: logits.scaleToBase2, into: worker.logits)
+                BLAS.products(keys, block.base, scale: logits.scaleToBase2, into: scratch.logits)
             } else {
-                BLAS.products(block, keys, scale: logits.scaleToBase2, into: worker.logits, stride: tokens)
+                BLAS.products(block, keys, scale: logits.scaleToBase2, into: scratch.logits, stride: tokens)
             }
             for row in 0..<count {
                 let isSmall =
                     isSmall
                     || logits.range(query: Logits.length(block.row(row), block.columns), longestKey: longestKey)
                         == .small
-                let sum = Softmax.exponentiate(worker.logits + row &* tokens, count: tokens, isSmall: isSmall)
-                worker.weights[row] = Float(1 / sum)
+                let sum = Softmax.exponentiate(scratch.logits + row &* tokens, count: tokens, isSmall: isSmall)
+                scratch.weights[row] = Float(1 / sum)
             }
-            let powers = MatrixView(base: worker.logits + skipped, rows: count, columns: columns, stride: tokens)
-            BLAS.weightedSum(powers, weights: worker.weights, into: worker.columns)
-            for column in 0..<columns { sums[column] += Double(worker.columns[column]) }
+            let powers = MatrixView(base: scratch.logits + skipped, rows: count, columns: columns, stride: tokens)
+            BLAS.weightedSum(powers, weights: scratch.weights, into: scratch.columns)
+            for column in 0..<columns { sums[column] += Double(scratch.columns[column]) }
             first += count
         }
     }
@@ -203,9 +205,9 @@ struct EncoderAttention: @unchecked Sendable {
     }
 
     /// Throws the first number that is not finite in the frames from `first` on.
-    private func refuse(from first: Int, _ room: Room) throws(FlashVIDError) {
+    private func throwFirstNotFinite(from first: Int, _ workspace: Workspace) throws(FlashVIDError) {
         // The buffers of the first worker hold at least one row, or are not touched.
-        let buffer = room.workers[0]
+        let buffer = workspace.scratch[0]
         for frame in first..<shape.frames {
             if let place = queries.firstNotFinite(frame: frame, tokens: rows, buffer: buffer.queries) {
                 throw .notFinite(tensor: .queries, frame: frame, token: place.token, channel: place.channel)

@@ -71,14 +71,14 @@ struct Logits {
     /// Softmax of a query's logits in double precision, added to `scores` from key `first` on.
     func addExactSoftmax(
         query: UnsafePointer<Float>, keys: MatrixView, into scores: UnsafeMutablePointer<Double>, from first: Int,
-        room: UnsafeMutablePointer<Double>
+        scratch: UnsafeMutablePointer<Double>
     ) {
         var largest = -Double.infinity
         for key in 0..<keys.rows {
-            room[key] = DoublePrecision.dot(query, keys.row(key), count: keys.columns) * scale
-            largest = max(largest, room[key])
+            scratch[key] = DoublePrecision.dot(query, keys.row(key), count: keys.columns) * scale
+            largest = max(largest, scratch[key])
         }
-        Self.addSoftmax(room, largest: largest, count: keys.rows, from: first, into: scores)
+        Self.addSoftmax(scratch, largest: largest, count: keys.rows, from: first, into: scores)
     }
 
     static func naturalLogarithm(_ value: Double) -> Double { log(value) }

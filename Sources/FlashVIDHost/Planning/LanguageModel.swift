@@ -28,8 +28,8 @@ public struct LanguageModel: Sendable, Hashable {
         self.contextLength = contextLength
     }
 
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` for the first dimension below 1, or
-    /// ``FlashVIDError/headsNotDivisible(heads:keyHeads:)``.
+    /// Throws `FlashVIDError.empty(dimension:value:)` for the first dimension below 1, or
+    /// `FlashVIDError.headsNotDivisible(heads:keyHeads:)`.
     public func validate() throws(FlashVIDError) {
         for (name, value) in [
             ("layers", layers), ("channels", width), ("feed-forward channels", feedForwardWidth), ("heads", heads),
@@ -53,7 +53,7 @@ public struct LanguageModel: Sendable, Hashable {
     ///   - pruning: what is pruned of the visual tokens inside the model (spec 9).
     ///
     /// Throws what ``validate()`` and ``InnerPruning/validate(layers:)`` do, or
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)`` for a negative number of tokens.
+    /// `FlashVIDError.outOfRange(of:at:value:range:)` for a negative number of tokens.
     public func prefillWork(
         visualTokens: Int, textTokens: Int, pruning: InnerPruning? = nil
     ) throws(FlashVIDError) -> Double {
@@ -95,9 +95,9 @@ public struct InnerPruning: Sendable, Hashable {
         self.keptRatio = keptRatio
     }
 
-    /// Throws ``FlashVIDError/empty(dimension:value:)`` for a model without layers,
-    /// ``FlashVIDError/outOfRange(of:at:value:range:)`` for a layer that it does not have, or
-    /// ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for the ratio.
+    /// Throws `FlashVIDError.empty(dimension:value:)` for a model without layers,
+    /// `FlashVIDError.outOfRange(of:at:value:range:)` for a layer that it does not have, or
+    /// `FlashVIDError.invalidConfiguration(field:value:expected:)` for the ratio.
     public func validate(layers: Int) throws(FlashVIDError) {
         guard layers > 0 else { throw .empty(dimension: "layers", value: layers) }
         guard layer >= 0, layer < layers else {
@@ -111,7 +111,7 @@ public struct InnerPruning: Sendable, Hashable {
     /// Tokens that a layer sees on average, over those that the retention names: `expansion · (K + (L - K) · r) / L`
     /// (spec 2).
     ///
-    /// Throws what ``validate(layers:)`` does, or ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for an
+    /// Throws what ``validate(layers:)`` does, or `FlashVIDError.invalidConfiguration(field:value:expected:)` for an
     /// expansion that is not above 0.
     public func average(expansion: Double = 1, layers: Int) throws(FlashVIDError) -> Double {
         try validate(layers: layers)
@@ -125,7 +125,7 @@ public struct InnerPruning: Sendable, Hashable {
     /// The expansion with which the layers see `average` of what the retention names: 1.25 for an average of 1 with
     /// either of the authors' settings.
     ///
-    /// Throws what ``validate(layers:)`` does, or ``FlashVIDError/invalidConfiguration(field:value:expected:)`` for an
+    /// Throws what ``validate(layers:)`` does, or `FlashVIDError.invalidConfiguration(field:value:expected:)` for an
     /// average that is not above 0.
     public func expansion(forAverage average: Double = 1, layers: Int) throws(FlashVIDError) -> Double {
         try validate(layers: layers)

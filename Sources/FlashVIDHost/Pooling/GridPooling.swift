@@ -78,7 +78,7 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
         let view = try TensorView(
             tensor, base, type, frames: frames, tokens: grid * grid, width: channels, frameStride: nil,
             tokenStride: nil)
-        let crew = try WorkerPool(sharing: frames, threads: threads)
+        let workers = try WorkerPool(sharing: frames, threads: threads)
         let count = frames * side(ofGrid: grid) * side(ofGrid: grid) * channels
         try Memory.probe((count, 4), of: "pooled numbers")
         var pooled = [Float](repeating: 0, count: count)
@@ -88,7 +88,7 @@ public enum GridPooling: String, Sendable, CaseIterable, BitwiseCopyable {
             let pass = PoolingPass(
                 view, tensor, pooling: self, frames: frames, grid: grid, channels: channels,
                 target: pooled.baseAddress!, type: .float32)
-            try Guest.run { () throws(FlashVIDError) in try pass.run(on: crew, in: &arena) }
+            try Guest.run { () throws(FlashVIDError) in try pass.run(on: workers, in: &arena) }
         }
         return pooled
     }
@@ -113,8 +113,8 @@ extension GridPooling {
         return side(ofGrid: grid) * side(ofGrid: grid)
     }
 
-    /// Room of the caller's for pooled numbers of a type, or none.
-    package struct Room {
+    /// The caller's buffer for pooled numbers of a type, or none.
+    package struct Buffer {
         let base: UnsafeMutableRawPointer?
         let type: ScalarType
 
@@ -124,10 +124,10 @@ extension GridPooling {
         }
     }
 
-    /// Pools a lent clip, features and attention alike, into the caller's memory, each where there is room for it:
+    /// Pools a lent clip, features and attention alike, into the caller's memory, each where there is a buffer for it:
     /// `capacity` tokens. On an error nothing was written.
     package func pool(
-        _ clip: ClipView, features: Room, attention: Room, capacity: Int, threads: Int?,
+        _ clip: ClipView, features: Buffer, attention: Buffer, capacity: Int, threads: Int?,
         besides others: LentPieces = LentPieces()
     ) throws(FlashVIDError) {
         let (frames, tokens, channels) = (clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels)
@@ -136,25 +136,25 @@ extension GridPooling {
         let grid = try Self.grid(ofTokens: tokens)
         try check(frames: frames, grid: grid, channels: channels)
         let side = side(ofGrid: grid)
-        func extent(_ name: StaticString, _ room: Room, width: Int) throws(FlashVIDError) -> Extent {
-            let bytes = try Extent.bytes(frames, side, side, width, room.type.size, of: name)
-            guard room.base == nil || capacity >= frames * side * side else {
+        func extent(_ name: StaticString, _ buffer: Buffer, width: Int) throws(FlashVIDError) -> Extent {
+            let bytes = try Extent.bytes(frames, side, side, width, buffer.type.size, of: name)
+            guard buffer.base == nil || capacity >= frames * side * side else {
                 throw .bufferTooSmall(buffer: "pooled tokens", expected: frames * side * side, found: capacity)
             }
-            return try Extent(name, room.base, bytes: bytes, alignment: room.type.size)
+            return try Extent(name, buffer.base, bytes: bytes, alignment: buffer.type.size)
         }
         func pass(
             _ tensor: FlashVIDError.Tensor, _ base: UnsafeRawPointer?, _ type: ScalarType, width: Int,
-            _ frameStride: Int?, _ tokenStride: Int?, _ room: Room
+            _ frameStride: Int?, _ tokenStride: Int?, _ buffer: Buffer
         ) throws(FlashVIDError) -> PoolingPass? {
-            guard let target = room.base else { return nil }
+            guard let target = buffer.base else { return nil }
             guard let base else { throw .missingBuffer(tensor.rawValue) }
             let view = try TensorView(
                 tensor, base, type, frames: frames, tokens: tokens, width: width, frameStride: frameStride,
                 tokenStride: tokenStride)
             return PoolingPass(
                 view, tensor, pooling: self, frames: frames, grid: grid, channels: width, target: target,
-                type: room.type)
+                type: buffer.type)
         }
         guard features.base != nil || attention.base != nil else { throw .missingBuffer("pooled tokens") }
         let featurePass = try pass(
@@ -166,13 +166,13 @@ extension GridPooling {
             lent.features, lent.attention,
             extent("pooled features", features, width: channels), extent("pooled attention", attention, width: 1),
         ])
-        let crew = try WorkerPool(sharing: frames, threads: threads)
+        let workers = try WorkerPool(sharing: frames, threads: threads)
         // The first check takes all the memory that is needed, so that nothing can fail once something is written.
         var arena = Arena()
-        try featurePass?.check(on: crew, in: &arena)
-        try attentionPass?.check(on: crew, in: &arena)
-        try featurePass?.run(on: crew, in: &arena)
-        try attentionPass?.run(on: crew, in: &arena)
+        try featurePass?.check(on: workers, in: &arena)
+        try attentionPass?.check(on: workers, in: &arena)
+        try featurePass?.run(on: workers, in: &arena)
+        try attentionPass?.run(on: workers, in: &arena)
     }
 }
 

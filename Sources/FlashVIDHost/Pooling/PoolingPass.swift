@@ -33,11 +33,11 @@ struct PoolingPass: @unchecked Sendable {
     }
 
     /// Throws unless all numbers that are read are finite, and all that are written will be.
-    func check(on crew: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
+    func check(on workers: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
         // Means and maxima of numbers of a type lie within the type.
         let narrows = type != .float32 && type != source.type
-        try forEachFrame(on: crew, in: &arena) { pass, frame, rows in
-            let used = (pass.place(pass.side - 1).high + 1)
+        try forEachFrame(on: workers, in: &arena) { pass, frame, rows in
+            let used = (pass.sources(of: pass.side - 1).high + 1)
             var poison: Float = 0
             for row in 0..<used {
                 pass.load(frame, row, columns: used, into: rows)
@@ -48,19 +48,19 @@ struct PoolingPass: @unchecked Sendable {
     }
 
     /// Pools. On an error the target holds anything.
-    func run(on crew: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
-        try forEachFrame(on: crew, in: &arena) { pass, frame, rows in pass.pool(frame: frame, rows: rows) }
+    func run(on workers: WorkerPool, in arena: inout Arena) throws(FlashVIDError) {
+        try forEachFrame(on: workers, in: &arena) { pass, frame, rows in pass.pool(frame: frame, rows: rows) }
     }
 
     /// `body` tells whether all is well with a frame; `rows` are four of the grid's, in float32.
     private func forEachFrame(
-        on crew: WorkerPool, in arena: inout Arena,
+        on workers: WorkerPool, in arena: inout Arena,
         _ body: (PoolingPass, _ frame: Int, _ rows: UnsafeMutablePointer<Float>) -> Bool
     ) throws(FlashVIDError) {
         let (isWell, buffers) = try arena.layOut { plan in
-            (plan.take(Bool.self, frames), plan.take(Float.self, 4 * crew.threads, rowLength))
+            (plan.take(Bool.self, frames), plan.take(Float.self, 4 * workers.threads, rowLength))
         }
-        crew.run(frames) { worker, frame in
+        workers.run(frames) { worker, frame in
             isWell[frame] = body(self, frame, buffers + worker &* 4 &* rowLength)
         }
         for frame in 0..<frames where !isWell[frame] {
@@ -74,7 +74,7 @@ struct PoolingPass: @unchecked Sendable {
     }
 
     /// The two rows or columns of the grid that make one of the pooled, and the weight of the second.
-    private func place(_ index: Int) -> (low: Int, high: Int, weight: Float) {
+    private func sources(of index: Int) -> (low: Int, high: Int, weight: Float) {
         guard pooling == .bilinear else { return (2 * index, 2 * index + 1, 0.5) }
         let centre = (Double(index) + 0.5) * Double(grid) / Double(side) - 0.5
         let low = Swift.min(Int(Swift.max(0, centre)), grid - 1)
@@ -103,13 +103,13 @@ struct PoolingPass: @unchecked Sendable {
     ) -> Float {
         let (upper, lower, both) = (rows, rows + rowLength, rows + 2 &* rowLength)
         // Columns that are read: an odd last one may be dropped.
-        let columns = place(side - 1).high + 1
-        let vertical = place(row)
+        let columns = sources(of: side - 1).high + 1
+        let vertical = sources(of: row)
         load(frame, vertical.low, columns: columns, into: upper)
         load(frame, vertical.high, columns: columns, into: lower)
         let poison = combine(upper, lower, vertical.weight, count: columns &* channels, into: both)
         for column in 0..<side {
-            let horizontal = place(column)
+            let horizontal = sources(of: column)
             _ = combine(
                 both + horizontal.low &* channels, both + horizontal.high &* channels, horizontal.weight,
                 count: channels, into: pooled + column &* channels)
@@ -211,7 +211,7 @@ struct PoolingPass: @unchecked Sendable {
     private func firstNotFinite(
         frame: Int, buffer: UnsafeMutablePointer<Float>
     ) -> (token: Int, channel: Int)? {
-        let used = place(side - 1).high + 1
+        let used = sources(of: side - 1).high + 1
         for row in 0..<used {
             load(frame, row, columns: used, into: buffer)
             for index in 0..<(used * channels) where !buffer[index].isFinite {

@@ -40,11 +40,11 @@ struct DecisionTests {
         var settled = Set<Int>()
         let choice = Decision.largest(
             of: numbers.values.indices, where: { counts[$0] }, lower: { numbers.bounds[$0].lower },
-            upper: { numbers.bounds[$0].upper }
-        ) { index in
-            settled.insert(index)
-            return numbers.values[index]
-        }
+            upper: { numbers.bounds[$0].upper },
+            settle: { index in
+                settled.insert(index)
+                return numbers.values[index]
+            })
         let candidates = numbers.values.indices.filter { counts[$0] }
         let best = candidates.map { numbers.values[$0] }.max()
         #expect(choice.index == candidates.first { numbers.values[$0] == best } ?? -1)
@@ -61,11 +61,11 @@ struct DecisionTests {
         func largest(limit: Double, wins: (Int, Int) -> Bool) -> (index: Int, settled: Int) {
             var settled = 0
             let choice = Decision.largest(
-                of: values.indices, lower: { values[$0] - 5 }, upper: { values[$0] + 5 }, limit: limit, wins: wins
-            ) { index in
-                settled += 1
-                return values[index]
-            }
+                of: values.indices, lower: { values[$0] - 5 }, upper: { values[$0] + 5 }, limit: limit, wins: wins,
+                settle: { index in
+                    settled += 1
+                    return values[index]
+                })
             return (choice.index, settled)
         }
         #expect(largest(limit: .infinity) { _, _ in false } == (1, 5))
@@ -79,10 +79,12 @@ struct DecisionTests {
         let k = numbers.random.integer(1...numbers.values.count)
         var bounds = numbers.bounds
         let found = try withRanking(bounds.count) { ranking in
-            Decision.kthLargest(k, of: bounds.count, in: ranking, bounds: { bounds[$0] }) {
-                #expect(!bounds[$0].isExact)
-                bounds[$0] = Interval(exactly: numbers.values[$0])
-            }
+            Decision.kthLargest(
+                k, of: bounds.count, in: ranking, bounds: { bounds[$0] },
+                settle: {
+                    #expect(!bounds[$0].isExact)
+                    bounds[$0] = Interval(exactly: numbers.values[$0])
+                })
         }
         #expect(found == numbers.values.sorted(by: >)[k - 1])
     }
@@ -96,10 +98,10 @@ struct DecisionTests {
         try withRanking(bounds.count) { ranking in
             Decision.chooseLargest(
                 k, of: bounds.count, in: ranking, bounds: { bounds[$0] },
-                settle: { bounds[$0] = Interval(exactly: numbers.values[$0]) }
-            ) { index, isChosen in
-                if isChosen { chosen.append(index) }
-            }
+                settle: { bounds[$0] = Interval(exactly: numbers.values[$0]) },
+                choose: { index, isChosen in
+                    if isChosen { chosen.append(index) }
+                })
         }
         #expect(chosen == falling(numbers.values).prefix(k).sorted())
     }

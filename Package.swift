@@ -1,6 +1,11 @@
 // swift-tools-version: 6.3
 import PackageDescription
 
+/// Only who builds the documentation resolves its plugin: see scripts/docs.
+let documentation: [Package.Dependency] =
+    Context.environment["FLASHVID_DOCS"] == nil
+    ? [] : [.package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0")]
+
 let settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -13,6 +18,8 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "FlashVID", targets: ["FlashVID"]),
+        // What a host needs around the engine: attention scores, pooling, prompts, pruning, plans.
+        .library(name: "FlashVIDHost", targets: ["FlashVIDHost"]),
         .library(name: "FlashVIDFile", targets: ["FlashVIDFile"]),
         // For C and C++; scripts/install builds and installs it.
         .library(name: "flashvid", type: .dynamic, targets: ["FlashVIDABI"]),
@@ -21,7 +28,7 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
-    ],
+    ] + documentation,
     targets: [
         .systemLibrary(
             name: "CBLASShim",
@@ -29,16 +36,21 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev", "liblapacke-dev"]), .brew(["openblas"])]
         ),
+        .target(name: "FlashVIDLibC", swiftSettings: settings),
         .target(name: "CFlashVIDProcess", dependencies: ["CBLASShim"]),
-        .target(name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDProcess"], swiftSettings: settings),
+        .target(
+            name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDProcess", "FlashVIDLibC"], swiftSettings: settings),
+        .target(name: "FlashVIDHost", dependencies: ["FlashVID", "FlashVIDLibC"], swiftSettings: settings),
         .target(name: "CFlashVID"),
         .target(
-            name: "FlashVIDABI", dependencies: ["CFlashVID", "CFlashVIDProcess", "FlashVID"], swiftSettings: settings),
-        .target(name: "FlashVIDFile", dependencies: ["FlashVID"], swiftSettings: settings),
+            name: "FlashVIDABI",
+            dependencies: ["CFlashVID", "CFlashVIDProcess", "FlashVID", "FlashVIDHost", "FlashVIDLibC"],
+            swiftSettings: settings),
+        .target(name: "FlashVIDFile", dependencies: ["FlashVID", "FlashVIDLibC"], swiftSettings: settings),
         .target(
             name: "ToolSupport",
             dependencies: [
-                "CFlashVID", "FlashVID", "FlashVIDFile",
+                "CFlashVID", "FlashVID", "FlashVIDFile", "FlashVIDLibC",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -46,7 +58,7 @@ let package = Package(
         .executableTarget(
             name: "flashvid-compress",
             dependencies: [
-                "FlashVID", "FlashVIDFile", "ToolSupport",
+                "FlashVID", "FlashVIDFile", "FlashVIDLibC", "ToolSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -54,18 +66,28 @@ let package = Package(
         .executableTarget(
             name: "flashvid-bench",
             dependencies: [
-                "CBLASShim", "FlashVID", "FlashVIDFile", "ToolSupport",
+                "CBLASShim", "FlashVID", "FlashVIDFile", "FlashVIDHost", "FlashVIDLibC", "ToolSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
         ),
         .target(name: "AllocationCounter", path: "Tests/AllocationCounter"),
+        .target(
+            name: "TestSupport", dependencies: ["FlashVIDFile"], path: "Tests/TestSupport", swiftSettings: settings),
         .testTarget(
-            name: "FlashVIDTests", dependencies: ["AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile"],
+            name: "FlashVIDTests",
+            dependencies: [
+                "AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile", "FlashVIDLibC", "TestSupport",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "FlashVIDHostTests",
+            dependencies: ["AllocationCounter", "FlashVID", "FlashVIDFile", "FlashVIDHost", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
         .testTarget(
-            name: "BenchToolTests", dependencies: ["FlashVID", "FlashVIDFile", "ToolSupport", "flashvid-bench"],
+            name: "BenchToolTests",
+            dependencies: ["FlashVID", "FlashVIDFile", "FlashVIDHost", "ToolSupport", "flashvid-bench"],
             swiftSettings: settings),
         .testTarget(
             name: "CompressToolTests", dependencies: ["FlashVID", "FlashVIDFile", "flashvid-compress"],

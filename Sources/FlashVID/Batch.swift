@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// Workspace of a thread that works on whole clips.
 final class Lane: @unchecked Sendable {
@@ -43,11 +37,11 @@ extension Compressor {
         _ count: Int, clip: (Int) -> (ClipView, OutputBuffers), report: (Int, Attempt) -> Void,
         statistics: inout CompressedVideo.Statistics
     ) throws(FlashVIDError) {
-        let start = Compression.now
+        let start = Clock.now
         let workers = count >= threads ? threads : 1
         while lanes.count < workers { lanes.append(try Lane()) }
         for lane in lanes { lane.total.reset() }
-        watch.expect((0..<max(0, count)).reduce(0) { $0 + Compression.Work.total(clip($1).0.shape, configuration) })
+        watch.expect((0..<max(0, count)).reduce(0) { $0 + Work.total(clip($1).0.shape, configuration) })
         if workers > 1 {
             let (lanes, configuration, watch) = (self.lanes, self.configuration, self.watch)
             pool.run(count) { worker, index in
@@ -76,7 +70,7 @@ extension Compressor {
         for lane in lanes { statistics.add(lane.total) }
         statistics.threads = threads
         if !watch.isOver { watch.finish() }
-        statistics.seconds = Compression.now - start
+        statistics.seconds = Clock.now - start
     }
 
     /// Two clips of a batch of which one writes where the other reads or writes; numbers from -1 down stand for `others`, memory

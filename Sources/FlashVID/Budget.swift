@@ -73,7 +73,7 @@ extension Configuration {
         let budget = try Guest.run { () throws(FlashVIDError) in
             try Budget(frames: frames, tokensPerFrame: tokensPerFrame, self)
         }
-        let perFrame = budget.selected + budget.contextual + (semantics == .published ? 1 : 0)
+        let perFrame = budget.selected + budget.contextual + (mayExceedBudget ? 1 : 0)
         let rows = frames.multipliedReportingOverflow(by: perFrame)
         guard !rows.overflow else { throw .sizeOverflow("\(frames) frames of \(tokensPerFrame) tokens") }
         return rows.partialValue + budget.spread

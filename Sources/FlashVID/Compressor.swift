@@ -47,6 +47,7 @@ public struct Compressor: ~Copyable {
     ///
     /// - Parameters:
     ///   - features: [F, N, D], row-major, finite.
+    ///   - shape: F, N and D.
     ///   - attention: [F, N], finite and non-negative: what each token receives in its frame. Without it, 1 - the cosine
     ///     with the frame's mean stands in.
     ///
@@ -113,27 +114,20 @@ public struct Compressor: ~Copyable {
     private mutating func compress(
         _ clip: Clip, firstFrame: Int, into video: inout CompressedVideo
     ) throws(FlashVIDError) {
-        let start = Compression.now
+        let start = Clock.now
         let (configuration, pool, watch) = (self.configuration, self.pool, self.watch)
         let first = firstFrame.multipliedReportingOverflow(by: clip.tokensPerFrame)
         guard !first.overflow, first.partialValue <= Int.max - clip.frames * clip.tokensPerFrame else {
             throw .sizeOverflow("a video of \(firstFrame) frames")
         }
-        watch.expect(Compression.Work.total(clip.shape, configuration))
+        watch.expect(Work.total(clip.shape, configuration))
         try Guest.run { () throws(FlashVIDError) in
-            let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
-            let capacity = try configuration.outputTokenCount(
-                frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
-            let (compression, rows) = try arena.layOut { plan in
-                let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
-                return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))
-            }
-            try compression.run { segments throws(FlashVIDError) in
-                try compression.makeRows(segments: segments, into: rows)
-                compression.deliver(rows, segments: segments, firstFrame: firstFrame, to: &video)
+            _ = try Self.run(clip, configuration, pool, watch, &arena) { delivery throws(FlashVIDError) in
+                delivery.write(to: &video, firstFrame: firstFrame)
+                delivery.sumUp(into: &video.statistics)
             }
         }
-        video.statistics.seconds = Compression.now - start
+        video.statistics.seconds = Clock.now - start
         watch.finish()
     }
 
@@ -156,9 +150,9 @@ public struct Compressor: ~Copyable {
         let clip = try Clip(layout: view)
         let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
         let rows = try configuration.outputTokenCount(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
-        return try Arena.measure { plan in
-            let compression = Compression(clip, configuration, budget, pool, Watch(), plan: &plan)
-            return (compression, OutputRows(for: compression, capacity: rows, plan: &plan))
+        return try Arena.bytes { plan in
+            Workspace(
+                Input(clip, configuration, budget, plan: &plan), capacity: rows, pool, Watch(), plan: &plan)
         }
     }
 
@@ -179,7 +173,7 @@ extension Compressor {
         _ view: ClipView, into buffers: OutputBuffers, firstToken: Int = 0,
         statistics: inout CompressedVideo.Statistics
     ) throws(FlashVIDError) -> Outcome {
-        watch.expect(Compression.Work.total(view.shape, configuration))
+        watch.expect(Work.total(view.shape, configuration))
         let outcome = try Self.compress(
             view, into: buffers, firstToken: firstToken, configuration, pool, watch, &arena, &statistics)
         watch.finish()
@@ -190,34 +184,35 @@ extension Compressor {
         _ view: ClipView, into buffers: OutputBuffers, firstToken: Int, _ configuration: Configuration,
         _ pool: WorkerPool, _ watch: Watch, _ arena: inout Arena, _ statistics: inout CompressedVideo.Statistics
     ) throws(FlashVIDError) -> Outcome {
-        let start = Compression.now
+        let start = Clock.now
         let clip = try Clip(view)
         let capacity = try configuration.outputTokenCount(
             frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
         let destination = try Destination(buffers, for: clip, configuration, rows: capacity, firstToken: firstToken)
-        let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
-        let (compression, rows) = try arena.layOut { plan in
-            let compression = Compression(clip, configuration, budget, pool, watch, plan: &plan)
-            return (compression, OutputRows(for: compression, capacity: capacity, plan: &plan))
+        let outcome = try run(clip, configuration, pool, watch, &arena) { delivery throws(FlashVIDError) in
+            try delivery.check(in: buffers.tokenType)
+            delivery.write(to: destination.target, firstToken: firstToken)
+            delivery.sumUp(into: &statistics)
         }
-        var outcome = Outcome()
-        try compression.run { segments throws(FlashVIDError) in
-            try compression.makeRows(segments: segments, into: rows)
-            try compression.checkRepresentable(rows, in: buffers.tokenType)
-            compression.deliver(rows, segments: segments, to: destination, firstToken: firstToken)
-            outcome = Outcome(rows: compression.rowCount, segments: segments)
-        }
-        compression.addStatistics(to: &statistics)
-        statistics.seconds = Compression.now - start
+        statistics.seconds = Clock.now - start
         return outcome
     }
-}
 
-extension Compression {
-    /// Decides, and lets `write` hand out what was decided, with OpenBLAS single-threaded meanwhile.
-    fileprivate func run(
-        _ write: (_ segments: Int) throws(FlashVIDError) -> Void
-    ) throws(FlashVIDError) {
-        try BLAS.withSingleThreadedProducts { () throws(FlashVIDError) in try write(try decide()) }
+    /// Runs the method on a clip, and lets `deliver` hand out what it made, with OpenBLAS single-threaded meanwhile.
+    private static func run(
+        _ clip: Clip, _ configuration: Configuration, _ pool: WorkerPool, _ watch: Watch, _ arena: inout Arena,
+        deliver: (Delivery) throws(FlashVIDError) -> Void
+    ) throws(FlashVIDError) -> Outcome {
+        let budget = try Budget(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame, configuration)
+        let capacity = try configuration.outputTokenCount(frames: clip.frames, tokensPerFrame: clip.tokensPerFrame)
+        let (input, space) = try arena.layOut { plan in
+            let input = Input(clip, configuration, budget, plan: &plan)
+            return (input, Workspace(input, capacity: capacity, pool, watch, plan: &plan))
+        }
+        return try BLAS.withSingleThreadedProducts { () throws(FlashVIDError) in
+            let method = try Method(input, in: space)
+            try deliver(Delivery(method, of: input, in: space))
+            return Outcome(rows: method.rows.count, segments: method.segments.count)
+        }
     }
 }

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 private typealias ScorerHandle = Handle<AttentionScorer>
 
@@ -86,14 +87,9 @@ public func flashvid_scorer_create(
     _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let scorer = try place(scorer, "scorer", noting: &lent)
+        let scorer = try result(scorer, "scorer", noting: &lent)
         let threads = try threadCount(threads)
-        let engine: AttentionScorer
-        do throws(FlashVIDError) {
-            engine = try AttentionScorer(threads: threads)
-        } catch {
-            throw Failure(error)
-        }
+        let engine = try translating { () throws(FlashVIDError) in try AttentionScorer(threads: threads) }
         let (pool, watch) = (engine.pool, engine.watch)
         scorer.pointee = ScorerHandle.give(ScorerHandle(engine, pool: pool, watch: watch))
     }
@@ -126,12 +122,10 @@ public func flashvid_scorer_scores(
         let given = try flashvid_encoder_attention(reading: attention, noting: &lent)
         guard let scores else { throw .null("scores") }
         let call = try EncoderCall(given)
-        do throws(FlashVIDError) {
+        try translating { () throws(FlashVIDError) in
             try engine.scores(
                 queries: call.queries, keys: call.keys, shape: call.shape, reading: call.reading, into: scores,
                 capacity: Int(capacity), besides: lent)
-        } catch {
-            throw Failure(error)
         }
     }
 }
@@ -151,12 +145,10 @@ public func flashvid_scorer_last_query(
             places = try IndexList(
                 "places", given.places, count: given.place_count, as: given.index_type, noting: &lent)
         }
-        do throws(FlashVIDError) {
+        try translating { () throws(FlashVIDError) in
             try engine.lastQueryScores(
                 query: call.query, keys: call.keys, shape: call.shape, scale: call.scale, places: places,
                 into: scores, capacity: Int(capacity), besides: lent)
-        } catch {
-            throw Failure(error)
         }
     }
 }

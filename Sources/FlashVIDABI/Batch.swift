@@ -1,13 +1,6 @@
 public import CFlashVID
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// A clip and where its result goes.
 struct LentClip: BitwiseCopyable {
@@ -103,12 +96,9 @@ private struct Batch: ~Copyable {
     /// Throws where one clip writes to what another one, or the batch as a whole, reads or writes.
     func checkApart(_ engine: borrowing Compressor, besides others: LentPieces) throws(Failure) {
         let items = items
-        let overlap: (Int, Int)?
-        do throws(FlashVIDError) {
-            overlap = try engine.firstOverlap(
+        let overlap = try translating { () throws(FlashVIDError) in
+            try engine.firstOverlap(
                 count: count, clip: { (items[$0].clip.view, items[$0].clip.buffers) }, others: others)
-        } catch {
-            throw Failure(error)
         }
         guard let (one, other) = overlap else { return }
         guard one < 0 || other < 0 else {
@@ -125,7 +115,7 @@ private struct Batch: ~Copyable {
         // Sound: each clip is reported once, and no two of them have a place in common.
         nonisolated(unsafe) let (items, statuses) = (items, statuses)
         let first = first
-        do throws(FlashVIDError) {
+        try translating { () throws(FlashVIDError) in
             try engine.compressBatch(
                 count, clip: { (items[$0].clip.view, items[$0].clip.buffers) },
                 report: { index, attempt in
@@ -141,8 +131,6 @@ private struct Batch: ~Copyable {
                     }
                 },
                 statistics: &statistics)
-        } catch {
-            throw Failure(error)
         }
     }
 }

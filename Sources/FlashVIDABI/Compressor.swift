@@ -11,14 +11,9 @@ public func flashvid_compressor_create(
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
         let configuration = try Configuration(reading: configuration, noting: &lent)
-        let compressor = try place(compressor, "compressor", noting: &lent)
+        let compressor = try result(compressor, "compressor", noting: &lent)
         let threads = try threadCount(threads)
-        let engine: Compressor
-        do throws(FlashVIDError) {
-            engine = try Compressor(configuration, threads: threads)
-        } catch {
-            throw Failure(error)
-        }
+        let engine = try translating { () throws(FlashVIDError) in try Compressor(configuration, threads: threads) }
         let (pool, watch) = (engine.pool, engine.watch)
         compressor.pointee = CompressorHandle.give(
             CompressorHandle(engine, pool: pool, watch: watch, facts: Facts(configuration: configuration)))
@@ -42,11 +37,8 @@ public func flashvid_compressor_compress(
 ) -> flashvid_status {
     CompressorHandle.call(compressor) { engine, statistics throws(Failure) in
         let clip = try LentClip(clip, output)
-        let outcome: Outcome
-        do throws(FlashVIDError) {
-            outcome = try engine.compress(clip.view, into: clip.buffers, statistics: &statistics)
-        } catch {
-            throw Failure(error)
+        let outcome = try translating { () throws(FlashVIDError) in
+            try engine.compress(clip.view, into: clip.buffers, statistics: &statistics)
         }
         clip.output.deliver(outcome, firstFrame: 0, firstRow: 0)
     }

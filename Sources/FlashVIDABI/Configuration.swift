@@ -177,7 +177,7 @@ public func flashvid_output_token_count(
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
         let configuration = try Configuration(reading: configuration, noting: &lent)
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try configuration.outputTokenCount(frames: Int(frames), tokensPerFrame: Int(tokens_per_frame)))
         }

@@ -1,12 +1,5 @@
+import FlashVIDLibC
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Lets one call at a time into a handle, and none any more once it is closed.
 ///

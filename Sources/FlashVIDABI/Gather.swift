@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 @c @implementation
 public func flashvid_gather(
@@ -34,14 +35,12 @@ public func flashvid_gather_strided(
         // What exceeds half of the address space is negative here, and room for anything.
         let room = gathered_size < 0 ? Int.max : gathered_size
         let (source, target) = try buffers(values, gathered, length, indices.count)
-        do throws(FlashVIDError) {
+        try translating { () throws(FlashVIDError) in
             try Gather.rows(
                 source, Gather.Strides(plane: stride(plane_stride), row: stride(row_stride)), planes: Int(planes),
                 length: length, rowSize: size, indices: indices, into: target,
                 Gather.Strides(plane: stride(gathered_plane_stride), row: stride(gathered_row_stride)), size: room,
                 besides: lent)
-        } catch {
-            throw Failure(error)
         }
     }
 }

@@ -1,5 +1,6 @@
 import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 /// A number of things, which the caller counts in 64 bits.
 func count(_ value: Int64, of name: StaticString) throws(Failure) -> Int {
@@ -26,13 +27,13 @@ extension IndexList {
     /// Its integers. No more than a prompt can have, so that there is memory for them.
     func integers(of name: StaticString, atMost most: Int = 2 * PromptLayout.maximumLength) throws(Failure) -> [Int] {
         guard count <= most else { throw Failure(FLASHVID_SIZE_OVERFLOW, "\(count) \(name) are too many") }
-        try translating { () throws(FlashVIDError) in try Memory.check((count, 8), of: name) }
+        try translating { () throws(FlashVIDError) in try Memory.probe((count, 8), of: name) }
         return (0..<count).map { self[$0] }
     }
 }
 
 /// Where a single number or handle goes.
-func place<Value>(
+func result<Value>(
     _ pointer: UnsafeMutablePointer<Value>?, _ name: StaticString, noting lent: inout LentPieces
 ) throws(Failure) -> UnsafeMutablePointer<Value> {
     guard let pointer else { throw .null(name) }
@@ -49,7 +50,7 @@ func give<Number>(
     _ capacity: Int, _ compute: (inout LentPieces) throws(Failure) -> Number
 ) -> flashvid_status {
     report(message, capacity) { lent throws(Failure) in
-        let number = try place(number, name, noting: &lent)
+        let number = try result(number, name, noting: &lent)
         number.pointee = try compute(&lent)
     }
 }

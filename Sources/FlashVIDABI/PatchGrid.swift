@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension flashvid_patch_grid: Versioned {
     static let name: StaticString = "flashvid_patch_grid"
@@ -23,7 +24,7 @@ extension PatchGrid {
     /// Asks for the memory of two orders.
     fileprivate func checkMemory() throws(FlashVIDError) {
         let grid = try tokenGrid()
-        try Memory.check((grid.rows * grid.columns, 2 * 8), of: "order")
+        try Memory.probe((grid.rows * grid.columns, 2 * 8), of: "order")
     }
 }
 
@@ -36,12 +37,9 @@ public func flashvid_patch_grid_preset(
         guard let grid else { throw .null("grid") }
         try flashvid_patch_grid.check(alignment: grid)
         try flashvid_patch_grid.check(size: struct_size)
-        let preset: PatchGrid
-        switch try Configuration.Model(model) {
-        case .qwen25VL: preset = .qwen25VL(rows: Int(rows), columns: Int(columns))
-        case .qwen3VL: preset = .qwen3VL(rows: Int(rows), columns: Int(columns))
-        case let other:
-            throw Failure(FLASHVID_INVALID_ARGUMENT, "\(other.rawValue) does not merge patches")
+        let model = try Configuration.Model(model)
+        guard let preset = PatchGrid(model, rows: Int(rows), columns: Int(columns)) else {
+            throw Failure(FLASHVID_INVALID_ARGUMENT, "\(model.rawValue) does not merge patches")
         }
         var value = flashvid_patch_grid()
         value.rows = rows
@@ -59,12 +57,8 @@ public func flashvid_patch_grid_reading_order(
     _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(order, index_type, capacity, count, message, message_capacity) { lent throws(Failure) in
-        let grid = try PatchGrid(reading: grid, noting: &lent)
-        return try translating { () throws(FlashVIDError) in
-            try grid.checkMemory()
-            return try grid.readingOrder()
-        }
+    give(grid, order, index_type, capacity, count, message, message_capacity) { grid throws(FlashVIDError) in
+        try grid.readingOrder()
     }
 }
 
@@ -74,24 +68,25 @@ public func flashvid_patch_grid_encoder_order(
     _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>!, _ message: UnsafeMutablePointer<CChar>!,
     _ message_capacity: Int
 ) -> flashvid_status {
-    give(order, index_type, capacity, count, message, message_capacity) { lent throws(Failure) in
-        let grid = try PatchGrid(reading: grid, noting: &lent)
-        return try translating { () throws(FlashVIDError) in
-            try grid.checkMemory()
-            return try grid.encoderOrder()
-        }
+    give(grid, order, index_type, capacity, count, message, message_capacity) { grid throws(FlashVIDError) in
+        try grid.encoderOrder()
     }
 }
 
+/// Gives an order of a grid's tokens.
 private func give(
-    _ order: UnsafeMutableRawPointer?, _ type: flashvid_index, _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>?,
-    _ message: UnsafeMutablePointer<CChar>?, _ messageCapacity: Int,
-    _ compute: (inout LentPieces) throws(Failure) -> [Int]
+    _ grid: UnsafePointer<flashvid_patch_grid>?, _ order: UnsafeMutableRawPointer?, _ type: flashvid_index,
+    _ capacity: Int64, _ count: UnsafeMutablePointer<Int64>?, _ message: UnsafeMutablePointer<CChar>?,
+    _ messageCapacity: Int, _ compute: (PatchGrid) throws(FlashVIDError) -> [Int]
 ) -> flashvid_status {
     report(message, messageCapacity) { lent throws(Failure) in
         let room = try IndexRoom("order", order, capacity: capacity, as: type)
-        let count = try place(count, "count", noting: &lent)
-        let values = try compute(&lent)
+        let count = try result(count, "count", noting: &lent)
+        let grid = try PatchGrid(reading: grid, noting: &lent)
+        let values = try translating { () throws(FlashVIDError) in
+            try grid.checkMemory()
+            return try compute(grid)
+        }
         try lent.note { () throws(FlashVIDError) in try room.extent(count: values.count) }
         room.write(values)
         count.pointee = Int64(values.count)
@@ -118,7 +113,7 @@ private func group(
         }
         _ = try others.adding([source, Extent("scores", scores, bytes: bytes, alignment: 4)])
         // The scores in float32, their means, the order that the means take over the clip, and they in that order.
-        try Memory.check(
+        try Memory.probe(
             (type == .float32 ? 0 : count.0 * count.1, 4), (groups.0 * groups.1, 4 + 8 + 4), of: "scores")
         let result = try PatchGroups.withFloats(attention, type, count: count.0 * count.1, compute)
         for (index, score) in result.enumerated() { scores[index] = score }
@@ -189,7 +184,7 @@ public func flashvid_group_attention(
 extension IndexList {
     /// Its integers, and room for a mark for each; where there is no memory for them, an error.
     fileprivate func checkedIntegers() throws(FlashVIDError) -> [Int] {
-        try Memory.check((count, 8 + 1), of: "order")
+        try Memory.probe((count, 8 + 1), of: "order")
         return (0..<count).map { self[$0] }
     }
 }

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension flashvid_context_budget: Versioned {
     static let name: StaticString = "flashvid_context_budget"

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension GridPooling {
     fileprivate init(_ pooling: flashvid_pooling) throws(Failure) {
@@ -18,7 +19,7 @@ public func flashvid_pooled_tokens(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let pooling = try GridPooling(pooling)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try pooling.tokenCount(ofTokens: Int(tokens_per_frame)))
@@ -27,17 +28,15 @@ public func flashvid_pooled_tokens(
 }
 
 private func pool(
-    _ clip: UnsafePointer<flashvid_clip>?, _ pooling: flashvid_pooling, _ features: GridPooling.Room,
-    _ attention: GridPooling.Room, _ capacity: Int64, _ threads: Int32, _ lent: inout LentPieces
+    _ clip: UnsafePointer<flashvid_clip>?, _ pooling: flashvid_pooling, _ features: GridPooling.Buffer,
+    _ attention: GridPooling.Buffer, _ capacity: Int64, _ threads: Int32, _ lent: inout LentPieces
 ) throws(Failure) {
     let view = try ClipView(reading: clip, noting: &lent)
     let pooling = try GridPooling(pooling)
     let threads = try threadCount(threads)
-    do throws(FlashVIDError) {
+    try translating { () throws(FlashVIDError) in
         try pooling.pool(
             view, features: features, attention: attention, capacity: Int(capacity), threads: threads, besides: lent)
-    } catch {
-        throw Failure(error)
     }
 }
 
@@ -49,7 +48,7 @@ public func flashvid_pool(
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
         try pool(
-            clip, pooling, GridPooling.Room(features), GridPooling.Room(attention), token_capacity, threads, &lent)
+            clip, pooling, GridPooling.Buffer(features), GridPooling.Buffer(attention), token_capacity, threads, &lent)
     }
 }
 
@@ -60,8 +59,8 @@ public func flashvid_pool_typed(
     _ token_capacity: Int64, _ threads: Int32, _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let features = GridPooling.Room(features, of: try ScalarType(feature_type, of: "pooled features"))
-        let attention = GridPooling.Room(attention, of: try ScalarType(attention_type, of: "pooled attention"))
+        let features = GridPooling.Buffer(features, of: try ScalarType(feature_type, of: "pooled features"))
+        let attention = GridPooling.Buffer(attention, of: try ScalarType(attention_type, of: "pooled attention"))
         try pool(clip, pooling, features, attention, token_capacity, threads, &lent)
     }
 }

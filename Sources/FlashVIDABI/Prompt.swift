@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 extension flashvid_prompt: Versioned {
     static let name: StaticString = "flashvid_prompt"
@@ -52,28 +53,26 @@ private struct Prompt {
                 throw Failure(FLASHVID_INVALID_ARGUMENT, "newlines exclude frame_starts and tokens")
             }
         }
-        do throws(FlashVIDError) {
+        layout = try translating { () throws(FlashVIDError) in
             // The lists are as long as these say.
             try PromptLayout.check(length: length, frames: frames, tokensPerFrame: tokensPerFrame)
             // Positions of the video, found one by one where tokens tell, and those that go, or starts of frames.
-            try Memory.check((length, 3 * 8), of: "positions")
+            try Memory.probe((length, 3 * 8), of: "positions")
             if let starts = prompt.frame_starts {
                 try lent.add(starts.extent("frame_starts", count: frames, for: .reading))
-                layout = try PromptLayout(
+                return try PromptLayout(
                     length: length, frameStarts: (0..<frames).map { Int(starts[$0]) }, tokensPerFrame: tokensPerFrame)
             } else if let tokens = prompt.tokens {
                 try lent.add(tokens.extent("tokens", count: length, for: .reading))
                 // Sound: the caller vouches for them, and the span does not outlive this call.
-                layout = try PromptLayout(
+                return try PromptLayout(
                     tokens: UnsafeBufferPointer(start: tokens, count: length).span, videoToken: prompt.video_token,
                     frames: frames, tokensPerFrame: tokensPerFrame)
             } else {
-                layout = try PromptLayout(
+                return try PromptLayout(
                     length: length, videoStart: Int(prompt.video_start), frames: frames,
                     tokensPerFrame: tokensPerFrame, newlines: newlines)
             }
-        } catch {
-            throw Failure(error)
         }
     }
 
@@ -104,7 +103,7 @@ public func flashvid_prompt_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let rows = try FlashVIDABI.count(row_count, of: "rows")
         let prompt = try Prompt(reading: prompt, noting: &lent)
         count.pointee = Int64(try prompt.placeCount(rows: rows))
@@ -137,7 +136,7 @@ public func flashvid_prompt_keep(
                 renumbered?.extent(count: places) ?? Extent(), visual?.extent(count: indices.count) ?? Extent(),
             ])
             // Indices, positions and rows, positions without gaps, and places of rows, found one by one.
-            try Memory.check((indices.count, 3 * 8), (places, 3 * 8), of: "positions")
+            try Memory.probe((indices.count, 3 * 8), (places, 3 * 8), of: "positions")
             return try prompt.layout.kept(indices: (0..<indices.count).map { indices[$0] })
         }
         if let renumbered {
@@ -186,9 +185,9 @@ public func flashvid_prompt_prune(
             throw Failure(.outOfRange(of: "row", at: place, value: row, range: KeptPrompt.text..<Int.max))
         }
         let keeping = try kept.integers(of: "kept")
-        let place_count = try place(place_count, "place_count", noting: &lent)
+        let place_count = try result(place_count, "place_count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
-            try Memory.check((values.count, 8), of: "places")
+            try Memory.probe((values.count, 8), of: "places")
             return try KeptPrompt.places(ofRows: values, keeping: keeping)
         }
         try give(result, to: room, place_count, noting: &lent)
@@ -209,9 +208,9 @@ public func flashvid_video_rows(
             try VideoSequence.check(rows: indices.count, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame))
         }
         let values = try indices.integers(of: "indices")
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let result = try translating { () throws(FlashVIDError) in
-            try Memory.check((values.count, 2 * 8), (Int(frames), 8), of: "rows")
+            try Memory.probe((values.count, 2 * 8), (Int(frames), 8), of: "rows")
             return try VideoSequence(
                 indices: values, frames: Int(frames), tokensPerFrame: Int(tokens_per_frame), newlines: newlines)
         }

@@ -1,5 +1,6 @@
 public import CFlashVID
 import FlashVID
+import FlashVIDHost
 
 @c @implementation
 public func flashvid_pruned_count(
@@ -7,7 +8,7 @@ public func flashvid_pruned_count(
     _ message: UnsafeMutablePointer<CChar>!, _ message_capacity: Int
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         count.pointee = try translating { () throws(FlashVIDError) in
             Int64(try VisualTokenPruning.keptCount(of: Int(tokens), ratio: ratio))
         }
@@ -23,7 +24,7 @@ public func flashvid_prune(
     report(message, message_capacity) { lent throws(Failure) in
         guard let attention else { throw .null("attention") }
         guard let kept else { throw .null("kept") }
-        let count = try place(count, "count", noting: &lent)
+        let count = try result(count, "count", noting: &lent)
         let type = try ScalarType(type, of: "attention")
         let indexType = try IndexType(index_type)
         count.pointee = try translating { () throws(FlashVIDError) in

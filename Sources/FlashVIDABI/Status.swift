@@ -133,13 +133,14 @@ func report(
 }
 
 /// The engine's error as a status.
-func translating<Result>(_ body: () throws(FlashVIDError) -> Result) throws(Failure) -> Result {
+@inline(__always)
+func translating<Result: ~Copyable>(_ body: () throws(FlashVIDError) -> Result) throws(Failure) -> Result {
     do throws(FlashVIDError) { return try body() } catch { throw Failure(error) }
 }
 
 extension LentPieces {
     /// Adds a piece.
     mutating func note(_ piece: () throws(FlashVIDError) -> Extent) throws(Failure) {
-        do throws(FlashVIDError) { try add(try piece()) } catch { throw Failure(error) }
+        try translating { () throws(FlashVIDError) in try add(try piece()) }
     }
 }

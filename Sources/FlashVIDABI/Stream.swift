@@ -11,16 +11,13 @@ public func flashvid_stream_create(
 ) -> flashvid_status {
     report(message, message_capacity) { lent throws(Failure) in
         let configuration = try Configuration(reading: configuration, noting: &lent)
-        let stream = try place(stream, "stream", noting: &lent)
+        let stream = try result(stream, "stream", noting: &lent)
         let threads = try threadCount(threads)
         let type = try ScalarType(type, of: "features")
-        let engine: VideoStream
-        do throws(FlashVIDError) {
-            engine = try VideoStream(
+        let engine = try translating { () throws(FlashVIDError) in
+            try VideoStream(
                 configuration, of: type, tokensPerFrame: Int(tokens_per_frame), channels: Int(channels),
                 threads: threads)
-        } catch {
-            throw Failure(error)
         }
         let (pool, watch) = (engine.pool, engine.watch)
         stream.pointee = StreamHandle.give(
@@ -49,14 +46,12 @@ public func flashvid_stream_push(
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
         var lent = LentPieces()
-        let taken = taken == nil ? nil : try place(taken, "taken", noting: &lent)
+        let taken = taken == nil ? nil : try result(taken, "taken", noting: &lent)
         var count = 0
         do throws(Failure) {
             let view = try ClipView(reading: clip, noting: &lent)
-            do throws(FlashVIDError) {
+            try translating { () throws(FlashVIDError) in
                 try engine.push(view, from: Int(first), taken: &count, besides: lent)
-            } catch {
-                throw Failure(error)
             }
         } catch {
             // Not where frames are missing, nor where the number would go into them.
@@ -81,7 +76,7 @@ public func flashvid_stream_segment_frames(
 ) -> flashvid_status {
     StreamHandle.call(stream) { engine, _ throws(Failure) in
         var lent = LentPieces()
-        let frames = try place(frames, "frames", noting: &lent)
+        let frames = try result(frames, "frames", noting: &lent)
         frames.pointee = Int64(engine.closedFrames)
     }
 }
@@ -94,11 +89,8 @@ public func flashvid_stream_next(
         var lent = LentPieces()
         let given = try LentOutput(reading: output, noting: &lent)
         let (firstFrame, firstRow) = (engine.firstFrame, engine.firstRow)
-        let outcome: Outcome?
-        do throws(FlashVIDError) {
-            outcome = try engine.nextSegment(into: given.buffers(besides: lent), statistics: &statistics)
-        } catch {
-            throw Failure(error)
+        let outcome = try translating { () throws(FlashVIDError) in
+            try engine.nextSegment(into: given.buffers(besides: lent), statistics: &statistics)
         }
         guard let outcome else { throw Failure(FLASHVID_NO_SEGMENT, "no segment is closed") }
         given.deliver(outcome, firstFrame: firstFrame, firstRow: firstRow)

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// A path as the system has it: bytes, which need not be UTF-8.
 package struct FilePath: Sendable, Hashable {

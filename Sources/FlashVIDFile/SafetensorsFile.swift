@@ -1,12 +1,5 @@
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 #if _endian(big)
     #error("safetensors is little-endian, and so is this reader")

@@ -1,12 +1,5 @@
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// Writes a safetensors file.
 ///

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// The calls to the C library, in one place: each retries what a signal interrupted and gives `errno` as a value.
 package enum System {
@@ -23,13 +17,7 @@ package enum System {
     static func open(_ path: FilePath, _ flags: Int32, mode: mode_t = 0) throws(Failure) -> Int32 {
         while true {
             let (descriptor, code) = try path.withCString { path in
-                #if canImport(Glibc)
-                    (Glibc.open(path, flags | O_CLOEXEC, mode), errno)
-                #elseif canImport(Musl)
-                    (Musl.open(path, flags | O_CLOEXEC, mode), errno)
-                #else
-                    (Darwin.open(path, flags | O_CLOEXEC, mode), errno)
-                #endif
+                (FlashVIDLibC.open(path, flags | O_CLOEXEC, mode), errno)
             }
             if descriptor >= 0 { return descriptor }
             guard code == EINTR else { throw Failure(code: code) }
@@ -96,13 +84,7 @@ package enum System {
     static func read(_ descriptor: Int32, into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
         guard let base = buffer.baseAddress else { return 0 }
         while true {
-            #if canImport(Glibc)
-                let count = Glibc.read(descriptor, base, min(buffer.count, largestTransfer))
-            #elseif canImport(Musl)
-                let count = Musl.read(descriptor, base, min(buffer.count, largestTransfer))
-            #else
-                let count = Darwin.read(descriptor, base, min(buffer.count, largestTransfer))
-            #endif
+            let count = FlashVIDLibC.read(descriptor, base, min(buffer.count, largestTransfer))
             if count >= 0 { return count }
             try recover(descriptor, POLLIN)
         }
@@ -112,13 +94,7 @@ package enum System {
         guard let base = buffer.baseAddress else { return }
         var done = 0
         while done < buffer.count {
-            #if canImport(Glibc)
-                let count = Glibc.write(descriptor, base + done, min(buffer.count - done, largestTransfer))
-            #elseif canImport(Musl)
-                let count = Musl.write(descriptor, base + done, min(buffer.count - done, largestTransfer))
-            #else
-                let count = Darwin.write(descriptor, base + done, min(buffer.count - done, largestTransfer))
-            #endif
+            let count = FlashVIDLibC.write(descriptor, base + done, min(buffer.count - done, largestTransfer))
             if count > 0 {
                 done += count
             } else if count == 0 {
@@ -140,13 +116,7 @@ package enum System {
 
     /// Not retried: after EINTR the state of the descriptor is unspecified, and on Linux it is closed.
     static func close(_ descriptor: Int32) throws(Failure) {
-        #if canImport(Glibc)
-            let result = Glibc.close(descriptor)
-        #elseif canImport(Musl)
-            let result = Musl.close(descriptor)
-        #else
-            let result = Darwin.close(descriptor)
-        #endif
+        let result = FlashVIDLibC.close(descriptor)
         guard result == 0 || errno == EINTR else { throw Failure(code: errno) }
     }
 

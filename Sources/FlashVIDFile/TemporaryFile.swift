@@ -1,12 +1,5 @@
+import FlashVIDLibC
 import Synchronization
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// A file that takes its name only when it is complete. Until then it stands beside it under another, and goes
 /// when this value does.

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// The words of the command line as strings that keep every byte. Swift's `CommandLine.arguments` repairs what is not UTF-8,
 /// and a file of such a name could not be found.

@@ -1,12 +1,5 @@
 import FlashVIDFile
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// Ctrl-C and its like leave no temporary file.
 package enum Signals {

@@ -1,12 +1,5 @@
 import FlashVIDFile
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 /// Standard output and standard error, unbuffered: what is written is out, or the system says why not.
 package enum StandardStream: Int32, Sendable {

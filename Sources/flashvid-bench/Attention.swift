@@ -1,6 +1,7 @@
 public import ArgumentParser
-public import FlashVID
+import FlashVID
 import FlashVIDFile
+public import FlashVIDHost
 import ToolSupport
 
 extension AttentionShape: ExpressibleByArgument {
@@ -65,7 +66,7 @@ extension Bench {
     private func row(_ input: AttentionInput, threads: Int, peak: Double) throws -> AttentionRow {
         do {
             let pass = try AttentionPass(input, threads: threads)
-            let measurement = try AttentionMeasurement(
+            let measurement = try Measurement(
                 of: pass, Repetitions(runs: measuring.runs, warmup: measuring.warmup))
             return AttentionRow(measurement, of: pass, threads: threads, peak: peak)
         } catch let error as FlashVIDError {

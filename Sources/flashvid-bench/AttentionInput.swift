@@ -1,5 +1,6 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDHost
 import ToolSupport
 
 /// Queries and keys in memory as the engine reads them, and as float32 for the floor's products.

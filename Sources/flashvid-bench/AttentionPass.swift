@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDHost
 import ToolSupport
 
 /// Queries and keys, the scorer that works on them, and its floor.
@@ -74,27 +75,5 @@ final class AttentionPass {
             }
         }
         return seconds(since: start)
-    }
-}
-
-/// Times of scoring and of its floor, in alternation.
-struct AttentionMeasurement {
-    var times: [Double] = []
-    var floors: [Double] = []
-    /// Peak of the first call on a fresh scorer beyond what was resident; nil where the system does not tell.
-    var extraBytes: Int?
-
-    init(of pass: AttentionPass, _ repetitions: Repetitions) throws {
-        try pass.prepareFloor()
-        extraBytes = try ResidentMemory.peak { _ = try pass.score() }
-        for run in 0..<repetitions.warmup {
-            _ = pass.runFloor()
-            if run > 0 { _ = try pass.score() }
-        }
-        let start = ContinuousClock.now
-        repeat {
-            floors.append(pass.runFloor())
-            times.append(try pass.score())
-        } while !repetitions.isEnough(times.count, after: seconds(since: start))
     }
 }

@@ -1,13 +1,6 @@
 import CBLASShim
 import FlashVID
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
+import FlashVIDLibC
 
 #if canImport(FoundationEssentials)
     import FoundationEssentials
@@ -15,8 +8,8 @@ import FlashVID
     import Foundation
 #endif
 
-/// What a figure depends on besides the code. The property names, in snake case, are the keys of `machine` in `--json`.
-struct Machine: Encodable, Equatable {
+/// What a figure depends on besides the code: `machine` in `--json`.
+struct Machine: Fields, Equatable {
     /// The processor's name.
     var cpu: String
     /// Cores on line.
@@ -41,16 +34,6 @@ struct Machine: Encodable, Equatable {
     var seed: UInt64?
     /// Measured SGEMM peak in GFLOP/s by number of threads.
     var peakGflops: [String: Double] = [:]
-
-    private enum CodingKeys: String, CodingKey {
-        case cpu, cores, blas, swift, commit, clip, seed
-        case coresUsed = "cores_used"
-        case blasCore = "blas_core"
-        case blasVersion = "blas_version"
-        case blasConfig = "blas_config"
-        case openblasEnvironment = "openblas_environment"
-        case peakGflops = "peak_gflops"
-    }
 }
 
 extension Machine {

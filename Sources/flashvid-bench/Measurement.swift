@@ -18,34 +18,53 @@ struct Repetitions: Equatable {
     }
 }
 
-/// Times of one configuration on one clip, or on several at a time.
+/// Times of the engine and of its floor.
 struct Measurement {
-    /// Seconds of every pass of the engine over all clips in flight.
+    /// Seconds of every pass of the engine.
     var times: [Double] = []
     /// Seconds of every pass of the floor.
     var floors: [Double] = []
-    /// Seconds of every stage, by pass, summed over threads and clips.
+    /// Seconds of every stage, by pass, summed over threads and clips; empty where there are no stages.
     var stages: [[Double]] = []
-    /// Peak beyond what was resident, of the first call on fresh compressors; nil where the system does not tell.
+    /// Peak of the first pass, on a fresh engine, beyond what was resident; nil where the system does not tell.
     var extraBytes: Int?
 
-    /// Engine and floor alternate, so that what disturbs the machine disturbs both.
-    init(of flight: Flight, _ repetitions: Repetitions) throws {
-        extraBytes = try ResidentMemory.peak { _ = try flight.compress() }
-        for lane in flight.lanes { try lane.prepareFloor() }
+    /// Engine and floor alternate, so that what disturbs the machine disturbs both. Both give their seconds; the floor is
+    /// prepared when there is a first result.
+    init(
+        _ repetitions: Repetitions, engine: () throws -> Double, preparing prepareFloor: () throws -> Void = {},
+        floor: () -> Double, stages: () -> [Double]? = { nil }
+    ) throws {
+        extraBytes = try ResidentMemory.peak { _ = try engine() }
+        try prepareFloor()
         for run in 0..<repetitions.warmup {
-            _ = flight.runFloor()
-            if run > 0 { _ = try flight.compress() }
+            _ = floor()
+            if run > 0 { _ = try engine() }
         }
         let start = ContinuousClock.now
         repeat {
-            floors.append(flight.runFloor())
-            times.append(try flight.compress())
-            stages.append(
+            floors.append(floor())
+            times.append(try engine())
+            if let stages = stages() { self.stages.append(stages) }
+        } while !repetitions.isEnough(times.count, after: seconds(since: start))
+    }
+
+    /// Of one configuration on one clip, or on several at a time.
+    init(of flight: Flight, _ repetitions: Repetitions) throws {
+        try self.init(
+            repetitions, engine: flight.compress, preparing: { for lane in flight.lanes { try lane.prepareFloor() } },
+            floor: flight.runFloor,
+            stages: {
                 CompressedVideo.Stage.allCases.map { stage in
                     flight.lanes.reduce(0) { $0 + $1.video.statistics.stageSeconds[stage.rawValue] }
-                })
-        } while !repetitions.isEnough(times.count, after: seconds(since: start))
+                }
+            })
+    }
+
+    /// Of attention scores. Whether there is memory for the floor is known before the first pass, which may take long.
+    init(of pass: AttentionPass, _ repetitions: Repetitions) throws {
+        try pass.prepareFloor()
+        try self.init(repetitions, engine: pass.score, floor: pass.runFloor)
     }
 }
 

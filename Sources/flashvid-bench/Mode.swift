@@ -1,4 +1,5 @@
 import FlashVID
+import FlashVIDHost
 import ToolSupport
 
 /// What is measured.

@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import FlashVID
 import FlashVIDFile
+import FlashVIDHost
 import ToolSupport
 
 /// Several values, separated by commas.
@@ -29,12 +30,8 @@ extension ClipShape: ExpressibleByArgument {
 extension Configuration.Model {
     /// The clip that the model's host hands over, as the authors measured it.
     var shape: ClipShape {
-        switch self {
-        case .llavaOneVision: ClipShape(frames: 32, tokensPerFrame: 196, channels: 3584)
-        case .llavaVideo: ClipShape(frames: 64, tokensPerFrame: 169, channels: 3584)
-        case .qwen25VL: ClipShape(frames: 16, tokensPerFrame: 391, channels: 3584)
-        case .qwen3VL: ClipShape(frames: 16, tokensPerFrame: 1024, channels: 4096)
-        }
+        let host = ModelFacts(self).host
+        return ClipShape(frames: host.frames, tokensPerFrame: host.tokensPerFrame, channels: host.language.width)
     }
 }
 

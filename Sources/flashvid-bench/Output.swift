@@ -30,20 +30,35 @@ struct Table<Row>: Sendable {
     }
 }
 
+extension Table.Column where Row: MeasuredRow {
+    static var milliseconds: Self { Self(title: "ms", width: 6) { Format.number($0.times.medianMs) } }
+
+    static var range: Self {
+        Self(title: "min..max", width: 12) { "\(Format.number($0.times.minMs))..\(Format.number($0.times.maxMs))" }
+    }
+
+    static var floor: Self { Self(title: "floor ms", width: 8) { Format.number($0.times.gemmFloorMs) } }
+
+    static var overFloor: Self { Self(title: "over floor", width: 10) { Format.number($0.times.overFloor) } }
+
+    static var rate: Self { Self(title: "GFLOP/s", width: 7) { Format.number($0.rate.gflops) } }
+
+    static var peakShare: Self { Self(title: "of peak", width: 7) { Format.percent($0.rate.peakShare) } }
+
+    static var memory: Self {
+        Self(title: "memory MB", width: 9) { $0.extraBytes.map { Format.number(Double($0) * 1e-6) } ?? "?" }
+    }
+}
+
 extension Table<Row> {
     static var rows: Self {
         Table(columns: [
             Column(title: "retention", width: 9) { "\($0.retention)" },
             Column(title: "tokens", width: 14) { "\($0.tokensIn) → \($0.tokensOut)" },
-            Column(title: "ms", width: 6) { Format.number($0.medianMs) },
-            Column(title: "min..max", width: 12) { "\(Format.number($0.minMs))..\(Format.number($0.maxMs))" },
+            .milliseconds, .range,
             Column(title: "frames/s", width: 8) { Format.number($0.framesPerS) },
             Column(title: "tokens/s", width: 9) { Format.number($0.tokensPerS) },
-            Column(title: "GFLOP/s", width: 7) { Format.number($0.gflops) },
-            Column(title: "of peak", width: 7) { Format.percent($0.peakShare) },
-            Column(title: "floor ms", width: 8) { Format.number($0.gemmFloorMs) },
-            Column(title: "over floor", width: 10) { Format.number($0.overFloor) },
-            Column(title: "memory MB", width: 9) { $0.extraBytes.map { Format.number(Double($0) * 1e-6) } ?? "?" },
+            .rate, .peakShare, .floor, .overFloor, .memory,
         ])
     }
 
@@ -84,42 +99,10 @@ extension Machine {
 
 // MARK: - Files
 
-/// A row whose properties are numbers and words, in the order of their keys in `--json`.
-protocol FlatRow: Encodable {
-    static var keys: [String] { get }
-}
-
 enum CSV {
-    private static let rowKeys = Row.CodingKeys.allCases.filter { $0 != .shape && $0 != .stagesMs }.map(\.stringValue)
-
-    /// The rows under the keys of `--json`, the shape as frames, tokens_per_frame and channels, each stage as
-    /// `stage_NAME_ms`.
-    static func text(_ rows: [Row]) -> String {
-        let titles =
-            ["frames", "tokens_per_frame", "channels"] + rowKeys
-            + CompressedVideo.Stage.allCases.map { "stage_\($0.name)_ms" }
-        let lines = rows.map { row in
-            row.shape.map(String.init)
-                + Mirror(reflecting: row).children.compactMap { label, value in
-                    label == "shape" || label == "stagesMs" ? nil : cell(value)
-                } + CompressedVideo.Stage.allCases.map { "\(row.stagesMs[$0.name] ?? 0)" }
-        }
-        return text([titles] + lines)
-    }
-
-    /// Rows whose properties are in the order of their keys, under these.
-    static func text<Line: FlatRow>(_ rows: [Line]) -> String {
-        text([Line.keys] + rows.map { Mirror(reflecting: $0).children.map { cell($0.value) } })
-    }
-
-    private static func text(_ lines: [[String]]) -> String {
-        lines.map { $0.joined(separator: ",") + "\n" }.joined()
-    }
-
-    /// Empty for nil.
-    private static func cell(_ value: Any) -> String {
-        let mirror = Mirror(reflecting: value)
-        guard mirror.displayStyle == .optional else { return "\(value)" }
-        return mirror.children.first.map { "\($0.value)" } ?? ""
+    /// The titles, and a line a row.
+    static func text(_ rows: [some Fields]) -> String {
+        let lines = [rows.first.map { $0.cells.map(\.title) } ?? []] + rows.map { $0.cells.map(\.text) }
+        return lines.map { $0.joined(separator: ",") + "\n" }.joined()
     }
 }

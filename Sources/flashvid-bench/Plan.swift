@@ -1,5 +1,6 @@
 import ArgumentParser
 import FlashVID
+import FlashVIDHost
 import ToolSupport
 
 extension Bench {

@@ -1,9 +1,9 @@
 import FlashVID
+import FlashVIDHost
 import ToolSupport
 
-/// A video at a retention, and what an LLM at some rate makes of it. The property names, in snake case, are the keys of a
-/// row in `--json` and the columns of `--csv`.
-struct PlanLine: FlatRow, Equatable {
+/// A video at a retention, and what an LLM at some rate makes of it.
+struct PlanLine: Fields, Equatable {
     var model: String
     var layers: Int
     var width: Int
@@ -56,45 +56,6 @@ struct PlanLine: FlatRow, Equatable {
     /// Frames from which on compressing takes less time than it saves; absent without compression, and where none of up
     /// to a million do.
     var paysFromFrames: Int?
-
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case model, layers, width
-        case feedForwardWidth = "feed_forward_width"
-        case heads
-        case keyValueHeads = "key_value_heads"
-        case headWidth = "head_width"
-        case contextLength = "context_length"
-        case pruningLayer = "pruning_layer"
-        case keptRatio = "kept_ratio"
-        case expansion
-        case textTokens = "text_tokens"
-        case overheadPerFrame = "overhead_per_frame"
-        case overheadPerVideo = "overhead_per_video"
-        case frames
-        case tokensPerFrame = "tokens_per_frame"
-        case dtype, threads, retention
-        case targetRows = "target_rows"
-        case visualTokens = "visual_tokens"
-        case averageVisualTokens = "average_visual_tokens"
-        case promptLength = "prompt_length"
-        case prefillTflop = "prefill_tflop"
-        case workShare = "work_share"
-        case framesInContext = "frames_in_context"
-        case framesAtSameWork = "frames_at_same_work"
-        case runs
-        case compressMs = "compress_ms"
-        case compressMinMs = "compress_min_ms"
-        case compressMaxMs = "compress_max_ms"
-        case paysUpToTflopPerS = "pays_up_to_tflop_per_s"
-        case llmTflopPerS = "llm_tflop_per_s"
-        case llmIsThisMachine = "llm_is_this_machine"
-        case prefillS = "prefill_s"
-        case totalS = "total_s"
-        case speedup
-        case paysFromFrames = "pays_from_frames"
-    }
-
-    static var keys: [String] { CodingKeys.allCases.map(\.stringValue) }
 }
 
 extension PlanLine {

@@ -1,7 +1,7 @@
 import FlashVID
 
-/// One measurement. The property names, in snake case, are the keys of a row in `--json` and the columns of `--csv`.
-struct Row: Encodable, Equatable {
+/// One measurement.
+struct Row: MeasuredRow, Equatable {
     /// The preset, or `default`.
     var preset: String
     /// `default`, `published` or `refined`.
@@ -17,22 +17,10 @@ struct Row: Encodable, Equatable {
     var tokensIn: Int
     var tokensOut: Int
     var segments: Int
-    var medianMs: Double
-    var minMs: Double
-    var maxMs: Double
-    var gemmFloorMs: Double
-    var gemmFloorMinMs: Double
-    var gemmFloorMaxMs: Double
-    /// Median over median.
-    var overFloor: Double
+    var times: Times
     var framesPerS: Double
     var tokensPerS: Double
-    /// Of the floor's products, per clip.
-    var gflop: Double
-    /// The floor's flops over the engine's time.
-    var gflops: Double
-    /// `gflops` over the measured SGEMM peak on as many threads.
-    var peakShare: Double
+    var rate: Rate
     /// Peak beyond what was resident before the first call, output included; absent where the system does not tell.
     var extraBytes: Int?
     /// Of them, the results' arrays.
@@ -42,26 +30,12 @@ struct Row: Encodable, Equatable {
     /// Medians, summed over threads and clips.
     var stagesMs: [String: Double]
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case preset, semantics, shape, dtype, retention, threads, clips, runs
-        case tokensIn = "tokens_in"
-        case tokensOut = "tokens_out"
-        case segments
-        case medianMs = "median_ms"
-        case minMs = "min_ms"
-        case maxMs = "max_ms"
-        case gemmFloorMs = "gemm_floor_ms"
-        case gemmFloorMinMs = "gemm_floor_min_ms"
-        case gemmFloorMaxMs = "gemm_floor_max_ms"
-        case overFloor = "over_floor"
-        case framesPerS = "frames_per_s"
-        case tokensPerS = "tokens_per_s"
-        case gflop, gflops
-        case peakShare = "peak_share"
-        case extraBytes = "extra_bytes"
-        case outputBytes = "output_bytes"
-        case closeCalls = "close_calls"
-        case stagesMs = "stages_ms"
+    /// The shape, and the time of each stage, in columns of their own.
+    var cells: [(title: String, text: String)] {
+        zip(["frames", "tokens_per_frame", "channels"], shape).map { ($0, "\($1)") }
+            + fields.filter { $0.key != "shape" && $0.key != "stages_ms" }
+            .map { ($0.key, $0.value.map { "\($0)" } ?? "") }
+            + CompressedVideo.Stage.allCases.map { ("stage_\($0.name)_ms", "\(stagesMs[$0.name] ?? 0)") }
     }
 }
 
@@ -74,7 +48,6 @@ extension Row {
         let video = flight.lanes[0].video
         let count = Double(flight.lanes.count)
         let median = measurement.times.median
-        let flops = flight.lanes.reduce(0) { $0 + $1.flops }
         self.preset = preset
         self.semantics = semantics
         shape = [clip.shape.frames, clip.shape.tokensPerFrame, clip.shape.channels]
@@ -86,18 +59,11 @@ extension Row {
         tokensIn = clip.shape.frames * clip.shape.tokensPerFrame
         tokensOut = video.count
         segments = video.segmentLengths.count
-        medianMs = median.milliseconds
-        minMs = (measurement.times.min() ?? .nan).milliseconds
-        maxMs = (measurement.times.max() ?? .nan).milliseconds
-        gemmFloorMs = measurement.floors.median.milliseconds
-        gemmFloorMinMs = (measurement.floors.min() ?? .nan).milliseconds
-        gemmFloorMaxMs = (measurement.floors.max() ?? .nan).milliseconds
-        overFloor = (median / measurement.floors.median).rounded(places: 4)
+        times = Times(measurement)
         framesPerS = (count * Double(clip.shape.frames) / median).rounded(places: 1)
         tokensPerS = (count * Double(tokensIn) / median).rounded()
-        gflop = (flight.lanes[0].flops * 1e-9).rounded(places: 3)
-        gflops = (flops / median * 1e-9).rounded(places: 2)
-        peakShare = (flops / median / peak).rounded(places: 4)
+        rate = Rate(
+            flops: flight.lanes[0].flops, total: flight.lanes.reduce(0) { $0 + $1.flops }, in: measurement, peak: peak)
         extraBytes = measurement.extraBytes
         outputBytes = flight.lanes.reduce(0) { $0 + $1.outputBytes }
         closeCalls = video.statistics.closeCalls
@@ -113,15 +79,5 @@ extension Row {
         case .float16: "f16"
         case .bfloat16: "bf16"
         }
-    }
-}
-
-extension Double {
-    /// In milliseconds, to the microsecond.
-    var milliseconds: Double { (self * 1e3).rounded(places: 3) }
-
-    func rounded(places: Int) -> Double {
-        let scale = [1, 1e1, 1e2, 1e3, 1e4][places]
-        return (self * scale).rounded() / scale
     }
 }

@@ -1,13 +1,6 @@
+import FlashVIDLibC
 import Synchronization
 import ToolSupport
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// A bar on standard error while a terminal watches and the run takes long. It leaves nothing behind.
 final class ProgressBar {

@@ -1,24 +1,8 @@
 import ToolSupport
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
-
-StandardStream.prepare()
-do {
-    let command = try Command.parseArguments(ArgumentText.all)
+Program.run(as: "flashvid-compress") { arguments in
+    let command = try Command.parseArguments(arguments)
     ProgressBar.prepareForSignals()
     Signals.install(cleaning: { ProgressBar.clearLine() })
     try command.compress()
-} catch let request as CleanRequest {
-    StandardStream.output.write(request.text + "\n")
-} catch {
-    let failure = Failure(error)
-    failure.print(as: "flashvid-compress")
-    // Not `exit`, which waits for OpenBLAS's own threads: where memory is short they wait for theirs, for ever.
-    _exit(failure.exitCode)
 }

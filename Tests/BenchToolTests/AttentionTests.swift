@@ -1,5 +1,6 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDHost
 import Foundation
 import Testing
 import ToolSupport
@@ -110,7 +111,7 @@ import ToolSupport
     /// One row, its numbers consistent with each other. How long it takes says nothing here.
     @Test(arguments: [ScalarType.float32, .bfloat16]) func passes(type: ScalarType) throws {
         let pass = try AttentionPass(try input(as: type), threads: 2)
-        let measurement = try AttentionMeasurement(of: pass, Repetitions(runs: 3, warmup: 2))
+        let measurement = try Measurement(of: pass, Repetitions(runs: 3, warmup: 2))
         for frame in 0..<2 {
             let sum = pass.scores[frame * 7..<(frame + 1) * 7].reduce(0, +)
             #expect(abs(sum - 1) < 1e-5)
@@ -119,8 +120,8 @@ import ToolSupport
         let row = AttentionRow(measurement, of: pass, threads: 2, peak: 1e9)
         #expect(row.frames == 2 && row.heads == 5 && row.tokens == 7 && row.width == 6)
         #expect(row.runs == 3)
-        #expect(row.minMs <= row.medianMs && row.medianMs <= row.maxMs)
-        #expect(row.gemmFloorMinMs <= row.gemmFloorMs && row.gemmFloorMs <= row.gemmFloorMaxMs)
+        #expect(row.times.minMs <= row.times.medianMs && row.times.medianMs <= row.times.maxMs)
+        #expect(row.times.gemmFloorMinMs <= row.times.gemmFloorMs && row.times.gemmFloorMs <= row.times.gemmFloorMaxMs)
         #if os(Linux)
             #expect(row.extraBytes != nil)
         #endif
@@ -130,9 +131,11 @@ import ToolSupport
 
     @Test func table() {
         let row = AttentionRow(
-            frames: 32, heads: 16, tokens: 729, width: 72, dtype: "f32", threads: 2, runs: 9, medianMs: 610.2,
-            minMs: 599, maxMs: 1234.5, gemmFloorMs: 421, gemmFloorMinMs: 400, gemmFloorMaxMs: 430, overFloor: 1.4494,
-            gflop: 39.189, gflops: 64.26, peakShare: 0.654, softmaxShare: 0.31, extraBytes: 1_410_000)
+            frames: 32, heads: 16, tokens: 729, width: 72, dtype: "f32", threads: 2, runs: 9,
+            times: Times(
+                medianMs: 610.2, minMs: 599, maxMs: 1234.5, gemmFloorMs: 421, gemmFloorMinMs: 400, gemmFloorMaxMs: 430,
+                overFloor: 1.4494),
+            rate: Rate(gflop: 39.189, gflops: 64.26, peakShare: 0.654), softmaxShare: 0.31, extraBytes: 1_410_000)
         let table = Table<AttentionRow>.attention
         #expect(table.text(of: row).count == table.header.count)
         let cells = table.text(of: row).split(whereSeparator: \.isWhitespace).map(String.init)
@@ -147,7 +150,12 @@ import ToolSupport
     @Test func measures() throws {
         let outcome = try Outcome(
             "--attention", "1x2x5x3,2x1x4x2", "--dtype", "f16", "--threads", "1,2", "--runs", "1", "--warmup", "0")
-        #expect(outcome.titles == AttentionRow.keys)
+        #expect(
+            outcome.titles == [
+                "frames", "heads", "tokens", "width", "dtype", "threads", "runs", "median_ms", "min_ms", "max_ms",
+                "gemm_floor_ms", "gemm_floor_min_ms", "gemm_floor_max_ms", "over_floor", "gflop", "gflops",
+                "peak_share", "softmax_share", "extra_bytes",
+            ])
         #expect(outcome.agrees)
         #expect(outcome.machine["peak_gflops"] != nil)
         #expect(outcome.rows.map { $0["threads"] as? Int } == [1, 1, 2, 2])

@@ -8,11 +8,13 @@ import ToolSupport
 @Suite("Report") struct ReportTests {
     private static let row = Row(
         preset: "llava-video", semantics: "default", shape: [64, 169, 3584], dtype: "f32", retention: 0.1, threads: 2,
-        clips: 1, runs: 7, tokensIn: 10816, tokensOut: 1408, segments: 10, medianMs: 50.5, minMs: 49, maxMs: 1234.5,
-        gemmFloorMs: 48, gemmFloorMinMs: 47, gemmFloorMaxMs: 50, overFloor: 1.0521, framesPerS: 1267.3,
-        tokensPerS: 214_178, gflop: 18.5, gflops: 366.3, peakShare: 0.91, extraBytes: 28_000_000,
-        outputBytes: 20_500_000,
-        closeCalls: 12, stagesMs: ["segmentation": 1, "selection": 2, "trees": 1, "contextual": 4, "refinement": 0])
+        clips: 1, runs: 7, tokensIn: 10816, tokensOut: 1408, segments: 10,
+        times: Times(
+            medianMs: 50.5, minMs: 49, maxMs: 1234.5, gemmFloorMs: 48, gemmFloorMinMs: 47, gemmFloorMaxMs: 50,
+            overFloor: 1.0521),
+        framesPerS: 1267.3, tokensPerS: 214_178, rate: Rate(gflop: 18.5, gflops: 366.3, peakShare: 0.91),
+        extraBytes: 28_000_000, outputBytes: 20_500_000, closeCalls: 12,
+        stagesMs: ["segmentation": 1, "selection": 2, "trees": 1, "contextual": 4, "refinement": 0])
 
     @Test func median() {
         #expect([3.0].median == 3)
@@ -128,8 +130,8 @@ import ToolSupport
         #expect(row.tokensOut == 45)
         #expect(row.clips == clips)
         #expect(row.runs == 4)
-        #expect(row.minMs <= row.medianMs && row.medianMs <= row.maxMs)
-        #expect(flight.lanes.allSatisfy { $0.flops > 0 } && row.overFloor > 0)
+        #expect(row.times.minMs <= row.times.medianMs && row.times.medianMs <= row.times.maxMs)
+        #expect(flight.lanes.allSatisfy { $0.flops > 0 } && row.times.overFloor > 0)
         #expect(row.outputBytes > clips * 45 * 32 * 4)
         #if os(Linux)
             #expect(row.extraBytes != nil)

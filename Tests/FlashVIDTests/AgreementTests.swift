@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// The engine against the reference on random clips and random configurations. Exact ties (equal tokens, repeated frames,

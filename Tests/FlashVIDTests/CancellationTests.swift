@@ -1,14 +1,8 @@
 import FlashVID
+import FlashVIDLibC
 import Synchronization
+import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
 
 /// Calls that are ended early: everything is as it was, and the next call is not touched.
 @Suite("Cancellation")
@@ -123,26 +117,6 @@ struct CancellationTests {
         let (expected, found) = (try run(interrupted: false), try run(interrupted: true))
         #expect(expected.count == found.count)
         for (expected, found) in zip(expected, found) { expectIdentical(found, expected) }
-    }
-
-    @Test("scores end likewise", arguments: [1, 2])
-    func scorer(threads: Int) throws {
-        let shape = AttentionShape(frames: 3, heads: 2, tokens: 40, width: 8)
-        let numbers: [Float] = (0..<1920).map { place in Float(place % 17 - 8) / 8 }
-        var scorer = try AttentionScorer(threads: threads)
-        let expected = try scorer.scores(queries: numbers.span, keys: numbers.span, shape: shape)
-        scorer.timeLimit = .nanoseconds(1)
-        #expect(throws: FlashVIDError.cancelled(by: .timeLimit)) {
-            try scorer.scores(queries: numbers.span, keys: numbers.span, shape: shape)
-        }
-        #expect(throws: FlashVIDError.cancelled(by: .timeLimit)) {
-            try scorer.lastQueryScores(
-                query: numbers.span.extracting(first: 16), keys: numbers.span.extracting(first: 640),
-                shape: GroupedAttentionShape(heads: 2, keyHeads: 2, keys: 40, width: 8), visual: 0..<40)
-        }
-        scorer.timeLimit = nil
-        scorer.canceller.cancel()
-        #expect(try scorer.scores(queries: numbers.span, keys: numbers.span, shape: shape) == expected)
     }
 
     @Test("other threads may cancel at any time, and every call either ends or gives all", arguments: [1, 3])

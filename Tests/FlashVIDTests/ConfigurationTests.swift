@@ -1,6 +1,7 @@
 import FlashVID
 import FlashVIDFile
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Configuration")

@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// Clips and configurations at the end of what is allowed, every clip with every configuration, against the reference.

@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// The engine against cases that others computed: the definition in float64, and the authors' released program.

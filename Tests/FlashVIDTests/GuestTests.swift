@@ -1,5 +1,6 @@
 import AllocationCounter
 import FlashVID
+import TestSupport
 import Testing
 
 @Suite("As a guest")

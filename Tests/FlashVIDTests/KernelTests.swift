@@ -1,15 +1,9 @@
 import CBLASShim
 import FlashVID
 import FlashVIDFile
+import FlashVIDLibC
+import TestSupport
 import Testing
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#elseif canImport(Darwin)
-    import Darwin
-#endif
 
 /// The same indices whatever kernels BLAS runs. OpenBLAS chooses them when it is loaded, so that a process sees one set:
 /// `Benchmarks/kernels` runs this suite once for each.

@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// What holds for every clip, whatever the configuration.

@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// Clips in memory as the caller lays it out, and results in memory that the caller lends.

@@ -1,5 +1,6 @@
 import FlashVID
 import FlashVIDFile
+import TestSupport
 import Testing
 
 /// The two real clips of the fixtures. Their tokens are so close to one another that float32 alone loses some of the

@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// The referee of the other tests is itself held to the golden cases, which an independent implementation computed.

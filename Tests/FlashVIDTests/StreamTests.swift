@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 import Testing
 
 /// A stream gives what the whole-clip call gives with complementary cuts off.

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import FlashVID
@@ -39,15 +40,16 @@ struct ToleranceTests {
             for a in 0..<count {
                 for b in a..<count {
                     let (rowA, rowB) = (base + a * channels, base + b * channels)
-                    let dot = Exact.dot(rowA, rowB, count: channels)
+                    let dot = DoublePrecision.dot(rowA, rowB, count: channels)
                     let squares =
-                        Exact.dot(rowA, rowA, count: channels) * Exact.dot(rowB, rowB, count: channels)
+                        DoublePrecision.dot(rowA, rowA, count: channels)
+                        * DoublePrecision.dot(rowB, rowB, count: channels)
                     largest = max(largest, abs(Double(cosines[a, b]) - dot / squares.squareRoot()))
                 }
             }
             return largest
         }
-        let tolerance = Compression.cosineTolerance(channels: channels)
+        let tolerance = Input.cosineTolerance(channels: channels)
         #expect(largest <= tolerance / 2, "seed \(seed)")
         // Float32 does round: a bound that nothing comes near would say nothing.
         #expect(channels == 1 || largest > 0)

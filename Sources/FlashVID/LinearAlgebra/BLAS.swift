@@ -6,11 +6,11 @@ internal import CFlashVIDProcess
 
 /// A borrowed row-major matrix: `rows` of `columns` numbers, `stride` apart. It owns nothing; the workspace or the caller
 /// outlives it.
-package struct MatrixView: @unchecked Sendable {
-    let base: UnsafePointer<Float>
-    let rows: Int
-    let columns: Int
-    let stride: Int
+package struct MatrixView: @unchecked Sendable, BitwiseCopyable {
+    package let base: UnsafePointer<Float>
+    package let rows: Int
+    package let columns: Int
+    package let stride: Int
 
     package init(base: UnsafePointer<Float>, rows: Int, columns: Int, stride: Int) {
         self.base = base
@@ -19,8 +19,8 @@ package struct MatrixView: @unchecked Sendable {
         self.stride = stride
     }
 
-    @inline(__always)
-    func row(_ index: Int) -> UnsafePointer<Float> {
+    @inlinable @inline(__always)
+    package func row(_ index: Int) -> UnsafePointer<Float> {
         assert(index >= 0 && index < rows)
         return base + index &* stride
     }
@@ -50,7 +50,7 @@ package enum BLAS {
     }
 
     /// `scale`·a·bᵀ of every row of `a` with every row of `b`, to `product[i * stride + j]`. 2·m·n·d flops.
-    static func products(
+    package static func products(
         _ a: MatrixView, _ b: MatrixView, scale: Float, into product: UnsafeMutablePointer<Float>, stride: Int
     ) {
         assert(a.columns == b.columns && stride >= b.rows)
@@ -63,7 +63,7 @@ package enum BLAS {
     }
 
     /// Product of every row of `a` with `x`, times `scale`. 2·m·d flops.
-    static func products(
+    package static func products(
         _ a: MatrixView, _ x: UnsafePointer<Float>, scale: Float = 1, into product: UnsafeMutablePointer<Float>
     ) {
         guard a.rows > 0 else { return }
@@ -75,7 +75,7 @@ package enum BLAS {
     }
 
     /// Sum of the rows of `a`, each times its weight. 2·m·d flops.
-    static func weightedSum(
+    package static func weightedSum(
         _ a: MatrixView, weights: UnsafePointer<Float>, into sum: UnsafeMutablePointer<Float>
     ) {
         guard a.rows > 0, a.columns > 0 else { return }
@@ -92,7 +92,7 @@ package enum BLAS {
     }
 
     /// Largest matrix side and row stride that the BLAS integers hold.
-    static let maximumSide = Int(CInt.max)
+    package static let maximumSide = Int(CInt.max)
 }
 
 // MARK: - The host's process

@@ -2,9 +2,9 @@
 // baseline x86-64, where `Float(half)` is a library call a number. In vectors of four, which the compiler keeps whole there;
 // it takes some operations on eight apart.
 
-enum Conversion {
+package enum Conversion {
     /// `count` numbers of `type` at `source` to float32; exact for every value.
-    static func toFloat32(
+    package static func toFloat32(
         _ source: UnsafeRawPointer, _ type: ScalarType, count: Int, into target: UnsafeMutablePointer<Float>
     ) {
         switch type {

@@ -1,48 +1,161 @@
-// What a call hands out, once all is decided: into a result of Swift arrays, or into memory of the caller's.
+/// Hands out what the method made, once all of it is there: nothing fails on the way.
+struct Delivery {
+    /// Where it goes: memory that holds as much, aligned. What is nil is not wanted.
+    struct Target: BitwiseCopyable {
+        let tokens: UnsafeMutableRawPointer?
+        let tokenType: ScalarType
+        /// Numbers from a row to the next.
+        let rowStride: Int
+        /// Type of the integers below.
+        let indexType: IndexType
+        let indices: UnsafeMutableRawPointer?
+        let kinds: UnsafeMutablePointer<UInt8>?
+        let counts: UnsafeMutableRawPointer?
+        let assignment: UnsafeMutableRawPointer?
+        let parents: UnsafeMutableRawPointer?
+        let segmentLengths: UnsafeMutableRawPointer?
+    }
+
+    private let input: Input
+    private let method: Method
+    private let space: Workspace
+    private var clip: Clip { input.clip }
+    private var rows: Rows { method.rows }
+
+    init(_ method: Method, of input: Input, in space: Workspace) {
+        self.input = input
+        self.method = method
+        self.space = space
+    }
+
+    /// Throws for the first number that would become infinite in a type. A mean or a maximum of numbers of a type lies within
+    /// the type.
+    func check(in type: ScalarType) throws(FlashVIDError) {
+        guard !input.configuration.staysInRange || (type != .float32 && clip.type != type) else { return }
+        for row in 0..<rows.count {
+            let values = values(ofRow: row, space.delivering[0])
+            guard !Rounding.fits(values, in: type, count: clip.channels) else { continue }
+            for channel in 0..<clip.channels where !Rounding.fits(values + channel, in: type, count: 1) {
+                throw .notRepresentable(row: row, channel: channel, type: type)
+            }
+        }
+    }
+
+    /// `firstToken` is added to every source token that is named.
+    func write(to target: Target, firstToken: Int) {
+        space.team.runToTheEnd(RowWriting(delivery: self, target: target), over: clip.frames)
+        for row in 0..<rows.count { target.kinds?[row] = rows.kinds[row].rawValue }
+        switch target.indexType {
+        case .int32: writeIntegers(to: target, firstToken, as: Int32.self)
+        case .int64: writeIntegers(to: target, firstToken, as: Int64.self)
+        }
+    }
+
+    /// Sums up what the threads noted. The wall time is the caller's to add.
+    func sumUp(into statistics: inout CompressedVideo.Statistics) { space.team.sumUp(into: &statistics) }
+
+    /// A row in float32, in place or converted.
+    private func values(ofRow row: Int, _ token: TokenPair) -> UnsafePointer<Float> {
+        rows.kinds[row] == .contextual || rows.holdsSelected
+            ? UnsafePointer(rows[row].base) : token.token(rows.indices[row], of: clip)
+    }
+
+    /// Rows of a frame a task.
+    private struct RowWriting: Stage {
+        // As writing the rows is the end of making them.
+        static let charge = CompressedVideo.Stage.contextual
+        let delivery: Delivery
+        let target: Target
+
+        func run(_ frame: Int, _ worker: Worker) {
+            guard let tokens = target.tokens else { return }
+            let (clip, rows, type) = (delivery.clip, delivery.rows, target.tokenType)
+            for row in rows.ofFrame(frame) {
+                let place = tokens + row &* target.rowStride &* type.size
+                if clip.type == type, rows.kinds[row] == .selected {
+                    clip.copyToken(rows.indices[row], bytesTo: place)
+                } else {
+                    Rounding.fromFloat32(
+                        delivery.values(ofRow: row, delivery.space.delivering[worker.number]), to: type,
+                        count: clip.channels, into: place)
+                }
+            }
+        }
+    }
+
+    private func writeIntegers<Integer: FixedWidthInteger & BitwiseCopyable>(
+        to target: Target, _ firstToken: Int, as type: Integer.Type
+    ) {
+        // Sound: the memory is aligned and holds as many integers of this type.
+        func integers(_ memory: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Integer>? {
+            memory?.assumingMemoryBound(to: type)
+        }
+        let tokens = clip.frames * clip.tokensPerFrame
+        if let indices = integers(target.indices) {
+            for row in 0..<rows.count { indices[row] = Integer(truncatingIfNeeded: rows.indices[row] &+ firstToken) }
+        }
+        if let lengths = integers(target.segmentLengths) {
+            for segment in 0..<method.segments.count {
+                lengths[segment] = Integer(truncatingIfNeeded: method.segments.frames(of: segment).count)
+            }
+        }
+        if let parents = integers(target.parents) {
+            for token in 0..<tokens {
+                let parent = Int(method.forest.parents[token])
+                parents[token] = Integer(truncatingIfNeeded: parent < 0 ? parent : parent &+ firstToken)
+            }
+        }
+        let rowOfToken = method.assignment.rowOfToken
+        if let assignment = integers(target.assignment) {
+            for token in 0..<tokens { assignment[token] = Integer(truncatingIfNeeded: rowOfToken[token]) }
+        }
+        if let counts = integers(target.counts) {
+            for row in 0..<rows.count { counts[row] = 0 }
+            for token in 0..<tokens where rowOfToken[token] >= 0 { counts[Int(rowOfToken[token])] += 1 }
+        }
+    }
+}
 
 // MARK: - Into a result
 
-extension Compression {
-    /// Writes rows, tables and statistics into a result, in its storage where it fits.
-    func deliver(_ rows: OutputRows, segments: Int, firstFrame: Int, to video: inout CompressedVideo) {
-        let (count, tokens) = (rowCount, frames * tokensPerFrame)
-        let isComplete = configuration.semantics == .definition
-        let firstToken = firstFrame * tokensPerFrame
+extension Delivery {
+    /// Writes a result, in its storage where it fits.
+    func write(to video: inout CompressedVideo, firstFrame: Int) {
+        let tokens = clip.frames * clip.tokensPerFrame
+        let isComplete = input.configuration.assignsTokens
         video.shape = clip.shape
         video.firstFrame = firstFrame
-        resize(&video.tokens, to: count * channels, filling: 0)
-        resize(&video.indices, to: count, filling: 0)
-        resize(&video.kinds, to: count, filling: .selected)
-        resize(&video.segmentLengths, to: segments, filling: 0)
+        resize(&video.tokens, to: rows.count * clip.channels, filling: 0)
+        resize(&video.indices, to: rows.count, filling: 0)
+        resize(&video.kinds, to: rows.count, filling: .selected)
+        resize(&video.segmentLengths, to: method.segments.count, filling: 0)
         resize(&video.parents, to: tokens, filling: -1)
         resize(&video.assignment, to: isComplete ? tokens : 0, filling: -1)
-        resize(&video.counts, to: isComplete ? count : 0, filling: 0)
-
-        // Sound: the array holds as many elements as were just asked for, and is not touched otherwise meanwhile.
-        video.tokens.withUnsafeMutableBytes { tokens in
-            guard let tokens = tokens.baseAddress else { return }
-            deliver(rows, to: tokens, .float32, stride: channels)
-        }
-        for row in 0..<count {
-            video.indices[row] = rows.indices[row] + firstToken
-            video.kinds[row] = rows.kinds[row]
-        }
-        for segment in 0..<segments {
-            video.segmentLengths[segment] = frames(ofSegment: segment).count
-        }
-        for token in 0..<tokens {
-            let parent = Int(tables.parents[token])
-            video.parents[token] = parent < 0 ? parent : parent + firstToken
-        }
-        if isComplete {
-            for row in 0..<count { video.counts[row] = 0 }
-            for token in 0..<tokens {
-                let row = Int(tables.rows[token])
-                video.assignment[token] = row
-                if row >= 0 { video.counts[row] += 1 }
+        resize(&video.counts, to: isComplete ? rows.count : 0, filling: 0)
+        for row in 0..<rows.count { video.kinds[row] = rows.kinds[row] }
+        // Sound: the arrays hold as many elements as were just asked for, and are not touched otherwise meanwhile.
+        withMemory(&video.tokens) { tokens in
+            withMemory(&video.indices) { indices in
+                withMemory(&video.segmentLengths) { lengths in
+                    withMemory(&video.parents) { parents in
+                        withMemory(&video.assignment) { assignment in
+                            withMemory(&video.counts) { counts in
+                                let target = Target(
+                                    tokens: tokens, tokenType: .float32, rowStride: clip.channels, indexType: .int64,
+                                    indices: indices, kinds: nil, counts: counts, assignment: assignment,
+                                    parents: parents, segmentLengths: lengths)
+                                write(to: target, firstToken: firstFrame * clip.tokensPerFrame)
+                            }
+                        }
+                    }
+                }
             }
         }
-        addStatistics(to: &video.statistics)
+    }
+
+    /// Calls `body` with an array's memory; nil where it is empty.
+    private func withMemory<Element>(_ array: inout [Element], _ body: (UnsafeMutableRawPointer?) -> Void) {
+        array.withUnsafeMutableBytes { bytes in body(bytes.isEmpty ? nil : bytes.baseAddress) }
     }
 
     private func resize<Element>(_ array: inout [Element], to count: Int, filling value: Element) {
@@ -50,105 +163,5 @@ extension Compression {
         array.removeAll(keepingCapacity: array.capacity >= count)
         array.reserveCapacity(count)
         array.append(contentsOf: repeatElement(value, count: count))
-    }
-
-    /// Sums up what the workers noted. The wall time is the caller's to add.
-    func addStatistics(to statistics: inout CompressedVideo.Statistics) {
-        for stage in CompressedVideo.Stage.allCases {
-            statistics.stageSeconds[stage.rawValue] = 0
-        }
-        statistics.closeCalls = 0
-        statistics.threads = pool.threads
-        for index in 0..<pool.threads {
-            for stage in 0..<CompressedVideo.Stage.allCases.count {
-                statistics.stageSeconds[stage] += workers[index].seconds[stage]
-            }
-            statistics.closeCalls += workers[index].closeCalls.pointee
-        }
-    }
-}
-
-// MARK: - Into the caller's memory
-
-extension Compression {
-    /// Hands out what ``makeRows(segments:into:)`` made; nothing fails on the way: see ``checkRepresentable(_:in:)``.
-    func deliver(_ rows: OutputRows, segments: Int, to destination: Destination, firstToken: Int) {
-        deliver(rows, to: destination.tokens, destination.buffers.tokenType, stride: destination.rowStride)
-        switch destination.buffers.indexType {
-        case .int32: deliver(rows, segments, destination, firstToken, as: Int32.self)
-        case .int64: deliver(rows, segments, destination, firstToken, as: Int64.self)
-        }
-        if let kinds = destination.buffers.kinds {
-            for row in 0..<rowCount { kinds[row] = rows.kinds[row].rawValue }
-        }
-    }
-
-    /// Throws for the first number that would become infinite in a type. A mean or a maximum of numbers of a type lies within
-    /// the type.
-    func checkRepresentable(_ rows: OutputRows, in type: ScalarType) throws(FlashVIDError) {
-        guard type != .float32, clip.type != type || configuration.semantics == .published else { return }
-        for row in 0..<rowCount {
-            let values = values(ofRow: row, rows, workers[0])
-            guard !Rounding.fits(values, in: type, count: channels) else { continue }
-            for channel in 0..<channels where !Rounding.fits(values + channel, in: type, count: 1) {
-                throw .notRepresentable(row: row, channel: channel, type: type)
-            }
-        }
-    }
-
-    /// Writes all rows, `stride` numbers of a type apart.
-    private func deliver(
-        _ rows: OutputRows, to tokens: UnsafeMutableRawPointer, _ type: ScalarType, stride: Int
-    ) {
-        // Sound: frames write disjoint rows.
-        nonisolated(unsafe) let tokens = tokens
-        parallelToTheEnd(.contextual, frames, (self, rows, tokens, type, stride)) { context, worker, frame in
-            let (clip, rows, tokens, type, stride) = context
-            for row in clip.tables.firstRows[frame]..<clip.tables.firstRows[frame + 1] {
-                let target = tokens + row &* stride &* type.size
-                if clip.clip.type == type, rows.kinds[row] == .selected, !rows.holdsSelected {
-                    clip.clip.copyToken(rows.indices[row], bytesTo: target)
-                } else {
-                    Rounding.fromFloat32(
-                        clip.values(ofRow: row, rows, worker), to: type, count: clip.channels, into: target)
-                }
-            }
-        }
-    }
-
-    /// A row in float32, in place or converted into the worker's room.
-    private func values(ofRow row: Int, _ rows: OutputRows, _ worker: Worker) -> UnsafePointer<Float> {
-        rows.kinds[row] == .contextual || rows.holdsSelected
-            ? UnsafePointer(rows.row(row)) : clip.token(rows.indices[row], convertedInto: worker.rowA)
-    }
-
-    private func deliver<Integer: FixedWidthInteger & BitwiseCopyable>(
-        _ rows: OutputRows, _ segments: Int, _ destination: Destination, _ firstToken: Int, as type: Integer.Type
-    ) {
-        // Sound: the buffers were checked to be aligned and to hold as many integers of this type.
-        func integers(_ buffer: UnsafeMutableRawPointer?) -> UnsafeMutablePointer<Integer>? {
-            buffer?.assumingMemoryBound(to: type)
-        }
-        let tokens = frames * tokensPerFrame
-        let indices = destination.indices.assumingMemoryBound(to: type)
-        for row in 0..<rowCount { indices[row] = Integer(truncatingIfNeeded: rows.indices[row] &+ firstToken) }
-        if let lengths = integers(destination.buffers.segmentLengths) {
-            for segment in 0..<segments {
-                lengths[segment] = Integer(truncatingIfNeeded: frames(ofSegment: segment).count)
-            }
-        }
-        if let parents = integers(destination.buffers.parents) {
-            for token in 0..<tokens {
-                let parent = Int(tables.parents[token])
-                parents[token] = Integer(truncatingIfNeeded: parent < 0 ? parent : parent &+ firstToken)
-            }
-        }
-        if let assignment = integers(destination.buffers.assignment) {
-            for token in 0..<tokens { assignment[token] = Integer(truncatingIfNeeded: tables.rows[token]) }
-        }
-        if let counts = integers(destination.buffers.counts) {
-            for row in 0..<rowCount { counts[row] = 0 }
-            for token in 0..<tokens where tables.rows[token] >= 0 { counts[Int(tables.rows[token])] += 1 }
-        }
     }
 }

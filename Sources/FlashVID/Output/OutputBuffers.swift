@@ -35,10 +35,7 @@ package struct Outcome: Sendable, BitwiseCopyable {
 
 /// Checked buffers: aligned, large enough, none in another nor in the clip.
 struct Destination {
-    let buffers: OutputBuffers
-    let tokens: UnsafeMutableRawPointer
-    let indices: UnsafeMutableRawPointer
-    let rowStride: Int
+    let target: Delivery.Target
     /// Every buffer of the call, read or written.
     let pieces: LentPieces
 
@@ -52,12 +49,12 @@ struct Destination {
         guard buffers.rowCapacity >= rows else {
             throw .bufferTooSmall(buffer: "tokens", expected: rows, found: buffers.rowCapacity)
         }
-        rowStride = buffers.rowStride ?? clip.channels
+        let rowStride = buffers.rowStride ?? clip.channels
         guard rowStride >= clip.channels else {
             throw .invalidStride(tensor: .tokens, of: "rows", value: rowStride, expected: clip.channels)
         }
         guard rowStride <= BLAS.maximumSide else { throw .sizeOverflow("a stride of \(rowStride) between rows") }
-        if configuration.semantics == .published {
+        if !configuration.assignsTokens {
             guard buffers.assignment == nil else { throw .notGiven("assignment") }
             guard buffers.counts == nil else { throw .notGiven("counts") }
         }
@@ -65,9 +62,10 @@ struct Destination {
         guard !last.overflow, buffers.indexType == .int64 || last.partialValue <= Int(Int32.max) else {
             throw .sizeOverflow("the index of source token \(firstToken) and those after it")
         }
-        self.buffers = buffers
-        self.tokens = tokens
-        self.indices = indices
+        target = Delivery.Target(
+            tokens: tokens, tokenType: buffers.tokenType, rowStride: rowStride, indexType: buffers.indexType,
+            indices: indices, kinds: buffers.kinds, counts: buffers.counts, assignment: buffers.assignment,
+            parents: buffers.parents, segmentLengths: buffers.segmentLengths)
         // No more than 2^32 rows, and strides below 2^31, so that this does not overflow; their bytes may. There are no rows
         // where a budget is so small that it underflows.
         let numbers = rows > 0 ? (rows - 1) * rowStride + clip.channels : 0

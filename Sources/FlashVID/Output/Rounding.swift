@@ -1,9 +1,9 @@
 // Float32 rows to half precision, eight numbers at a time, to the nearest value, ties to even. Written with integer
 // shifts: the package is compiled for baseline x86-64, where `Float16(value)` is a library call a number.
 
-enum Rounding {
+package enum Rounding {
     /// `count` numbers at `source` to `type`, at `target`.
-    static func fromFloat32(
+    package static func fromFloat32(
         _ source: UnsafePointer<Float>, to type: ScalarType, count: Int, into target: UnsafeMutableRawPointer
     ) {
         switch type {
@@ -51,7 +51,7 @@ enum Rounding {
     }
 
     /// Whether all numbers stay finite in `type`.
-    static func fits(_ values: UnsafePointer<Float>, in type: ScalarType, count: Int) -> Bool {
+    package static func fits(_ values: UnsafePointer<Float>, in type: ScalarType, count: Int) -> Bool {
         // The first magnitudes that round to infinity.
         let limit: UInt32 =
             switch type {

@@ -1,141 +1,151 @@
 /// The greedy choice of tokens that are far from each other by calibrated distance (spec 4 and 12.1).
 ///
-/// A column's weight may be negative (event relevance). The least of its weighted distances is then its farthest one, so
+/// A token's weight may be negative (event relevance). The least of its weighted distances is then its farthest one, so
 /// `distances` holds, for every candidate, the nearest or the farthest distance to what is chosen, whichever counts.
 struct MaxMinDiversity {
-    private let source: SelectionFrame
-    private let cosines: CosineMatrix
-    private let view: MatrixView
-    private let count: Int
-    private let weights: UnsafeMutablePointer<Interval>
-    private let distances: UnsafeMutablePointer<Interval>
-    private let values: UnsafeMutablePointer<Interval>
-    private let isChosen: UnsafeMutablePointer<Bool>
-    private let row: UnsafeMutablePointer<Float>
-    /// A cosine above `Exact.same` counts as 1, which may take that much from a distance on top of rounding.
-    private let tolerance: Double
-    /// Published semantics, event form: a chosen token stays a candidate (spec 8.3).
-    private let keepsCandidates: Bool
+    /// What a thread needs for a frame, [N] each.
+    struct Scratch: BitwiseCopyable {
+        fileprivate let distances: Table<Interval>
+        fileprivate let weighted: Table<Interval>
+        fileprivate let isChosen: Table<Bool>
+        /// Cosines of a choice with all tokens.
+        fileprivate let cosines: Table<Float>
+        /// Cosines with the nearest, the farthest and the second farthest other token.
+        fileprivate let largest: Table<Float>
+        fileprivate let smallest: Table<Float>
+        fileprivate let second: Table<Float>
 
-    init(_ source: SelectionFrame, _ cosines: CosineMatrix, _ view: MatrixView) {
-        self.source = source
-        self.view = view
+        init(_ clip: Clip, plan: inout Arena.Plan) {
+            let count = clip.tokensPerFrame
+            distances = plan.table(Interval.self, count)
+            weighted = plan.table(Interval.self, count)
+            isChosen = plan.table(Bool.self, count)
+            cosines = plan.table(Float.self, count)
+            largest = plan.table(Float.self, count)
+            smallest = plan.table(Float.self, count)
+            second = plan.table(Float.self, count)
+        }
+    }
+
+    private let selection: Selection
+    private let frame: Int
+    private let tokens: MatrixView
+    private let cosines: CosineMatrix
+    private let weights: SelectionWeights
+    private let carried: CarriedPicks?
+    private let scratch: Scratch
+    private let pair: TokenPair
+    private let worker: Worker
+    /// What a distance may err by.
+    private let reach: Double
+    private var count: Int { cosines.count }
+    private var distances: Table<Interval> { scratch.distances }
+
+    init(
+        _ selection: Selection, _ frame: Int, _ tokens: MatrixView, _ cosines: CosineMatrix,
+        _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
+    ) {
+        self.selection = selection
+        self.frame = frame
+        self.tokens = tokens
         self.cosines = cosines
-        let worker = source.worker
-        let configuration = source.compression.configuration
-        count = cosines.count
-        weights = worker.weights
-        distances = worker.distances
-        values = worker.values
-        isChosen = worker.flags
-        row = worker.scalars.0
-        tolerance = source.compression.tolerance + (1 - Exact.same)
-        keepsCandidates =
-            configuration.semantics == .published && configuration.selection == .attentionDiversityEvent
+        self.weights = weights
+        carried = CarriedPicks(selection, frame, scratch.carried)
+        self.scratch = scratch.diversity
+        pair = scratch.pair
+        self.worker = worker
+        reach = selection.input.cosineReach
     }
 
     /// Fills `picks` in the order of choice.
-    func select(into picks: UnsafeMutableBufferPointer<Int32>) {
-        isChosen.update(repeating: false, count: count)
-        let carries = source.hasCarried
-        if carries {
-            source.measureCarried(view, into: distances) { interval($0) }
+    func select(into picks: Table<Int32>) {
+        scratch.isChosen.fill(false)
+        if let carried {
+            carried.distances(tokens, weights, into: distances, pair) { distance($0) }
         } else {
-            measureIsolation()
+            isolate()
         }
-        for index in 0..<picks.count {
-            let chosen = UnsafeMutableBufferPointer(rebasing: picks[..<index])
-            let best = largestCandidate { token in
-                if index == 0 && !carries {
-                    exactIsolation(token)
-                } else {
-                    exactDistance(token, to: chosen, carries: carries)
-                }
+        let keepsCandidates = selection.input.configuration.keepsChosenCandidates
+        for position in 0..<picks.count {
+            let isFirst = position == 0 && carried == nil
+            let choice = mostDistant { index in
+                isFirst ? exactIsolation(index) : exactDistance(index, to: picks.part(0..<position))
             }
-            picks[index] = Int32(best)
-            isChosen[best] = !keepsCandidates
-            include(best, first: index == 0 && !carries)
+            picks[position] = Int32(choice)
+            scratch.isChosen[choice] = !keepsCandidates
+            include(choice, first: isFirst)
         }
     }
 
     // MARK: Decision
 
     /// The candidate of largest weighted distance; of equal ones the first.
-    private func largestCandidate(exactDistance: (Int) -> Double) -> Int {
-        var threshold = -Double.infinity
-        for token in 0..<count where !isChosen[token] {
-            values[token] = weights[token].times(nonNegative: distances[token])
-            threshold = max(threshold, values[token].lower)
+    private func mostDistant(settle: (Int) -> Double) -> Int {
+        for index in 0..<count where !scratch.isChosen[index] {
+            scratch.weighted[index] = weights[index].times(nonNegative: distances[index])
         }
-        var rival = -1
-        var rivals = 0
-        for token in 0..<count where !isChosen[token] && values[token].upper >= threshold {
-            if rivals == 0 { rival = token }
-            rivals += 1
-        }
-        guard rivals > 1 else { return rival }
-        var best = -1
-        var bestValue = -Double.infinity
-        for token in rival..<count where !isChosen[token] && values[token].upper >= threshold {
-            if !weights[token].isExact { source.settleWeight(token) }
-            if !distances[token].isExact {
-                source.worker.closeCalls.pointee += 1
-                distances[token] = Interval(exactly: exactDistance(token))
+        return Decision.largest(
+            of: 0..<count, where: { !scratch.isChosen[$0] }, lower: { scratch.weighted[$0].lower },
+            upper: { scratch.weighted[$0].upper },
+            settle: { index in
+                if !weights[index].isExact { weights.settle(index) }
+                if !distances[index].isExact {
+                    worker.countCloseCall()
+                    distances[index] = Interval(exactly: settle(index))
+                }
+                return weights[index].lower * distances[index].lower
             }
-            let value = weights[token].lower * distances[token].lower
-            if value > bestValue {
-                best = token
-                bestValue = value
-            }
-        }
-        return best
+        ).index
     }
 
-    private func attracts(_ token: Int) -> Bool { weights[token].lower >= 0 }
-
-    private func interval(_ cosine: Float) -> Interval {
+    private func distance(_ cosine: Float) -> Interval {
         let distance = 1 - Double(cosine)
-        return Interval(max(0, distance - tolerance), max(0, distance + tolerance))
+        return Interval(max(0, distance - reach), max(0, distance + reach))
+    }
+
+    private func isZero(_ index: Int) -> Bool { selection.isZero(token(index)) }
+
+    private func token(_ index: Int) -> Int { frame &* count &+ index }
+
+    private func exactDistance(_ a: Int, _ b: Int) -> Double {
+        1 - pair.cosine(token(a), token(b), of: selection.input.clip)
     }
 
     // MARK: First choice
 
-    /// The second least weighted distance of every column, its own diagonal included: the first choice's measure.
-    private func measureIsolation() {
-        let (largest, smallest, second) = source.worker.scalars
-        cosines.largest(into: largest)
-        var hasRepelling = false
-        for token in 0..<count where !attracts(token) { hasRepelling = true }
-        for token in 0..<count {
+    /// The second least weighted distance of every token, that to itself included: the first choice's measure.
+    private func isolate() {
+        cosines.largest(into: scratch.largest.base)
+        for index in 0..<count {
             if count == 1 {
-                distances[token] = Interval(exactly: source.isZero(token) ? 1 : 0)
-            } else if source.isZero(token) {
-                distances[token] = Interval(exactly: 1)
+                distances[index] = Interval(exactly: isZero(index) ? 1 : 0)
+            } else if isZero(index) {
+                distances[index] = Interval(exactly: 1)
             } else {
-                distances[token] = interval(largest[token])
+                distances[index] = distance(scratch.largest[index])
             }
         }
-        guard hasRepelling, count > 1 else { return }
-        cosines.smallest(into: smallest, second: second)
-        for token in 0..<count where !attracts(token) && !source.isZero(token) {
+        guard count > 1, (0..<count).contains(where: { !weights.countsNearest($0) }) else { return }
+        cosines.smallest(into: scratch.smallest.base, second: scratch.second.base)
+        for index in 0..<count where !weights.countsNearest(index) && !isZero(index) {
             // Its own distance, 0, is the third farthest, or with two tokens the second.
-            distances[token] = count > 2 ? interval(second[token]) : Interval(exactly: 0)
+            distances[index] = count > 2 ? distance(scratch.second[index]) : Interval(exactly: 0)
         }
     }
 
-    private func exactIsolation(_ token: Int) -> Double {
-        let bound = distances[token]
-        if attracts(token) {
+    private func exactIsolation(_ index: Int) -> Double {
+        let bound = distances[index]
+        if weights.countsNearest(index) {
             var nearest = Double.infinity
-            for other in 0..<count where other != token && interval(cosines[token, other]).lower <= bound.upper {
-                nearest = min(nearest, source.exactDistance(token, other))
+            for other in 0..<count where other != index && distance(cosines[index, other]).lower <= bound.upper {
+                nearest = min(nearest, exactDistance(index, other))
             }
             return nearest
         }
         var farthest = -Double.infinity
         var second = -Double.infinity
-        for other in 0..<count where other != token && interval(cosines[token, other]).upper >= bound.lower {
-            let distance = source.exactDistance(token, other)
+        for other in 0..<count where other != index && distance(cosines[index, other]).upper >= bound.lower {
+            let distance = exactDistance(index, other)
             second = max(second, min(farthest, distance))
             farthest = max(farthest, distance)
         }
@@ -145,42 +155,39 @@ struct MaxMinDiversity {
     // MARK: Further choices
 
     /// Takes a choice's distances into the candidates'.
-    private func include(_ chosen: Int, first: Bool) {
-        cosines.copy(row: chosen, into: row)
-        for token in 0..<count {
+    private func include(_ choice: Int, first: Bool) {
+        cosines.copy(row: choice, into: scratch.cosines.base)
+        for index in 0..<count {
             let distance =
-                token == chosen ? Interval(exactly: source.isZero(token) ? 1 : 0) : interval(row[token])
+                index == choice ? Interval(exactly: isZero(index) ? 1 : 0) : distance(scratch.cosines[index])
             if first {
-                distances[token] = distance
-            } else if attracts(token) {
-                distances[token] = .min(distances[token], distance)
+                distances[index] = distance
+            } else if weights.countsNearest(index) {
+                distances[index] = .min(distances[index], distance)
             } else {
-                distances[token] = .max(distances[token], distance)
+                distances[index] = .max(distances[index], distance)
             }
         }
     }
 
-    private func exactDistance(
-        _ token: Int, to chosen: UnsafeMutableBufferPointer<Int32>, carries: Bool
-    ) -> Double {
-        let bound = distances[token]
-        let attracts = attracts(token)
-        var result = attracts ? Double.infinity : -Double.infinity
-        func take(_ distance: Double) { result = attracts ? min(result, distance) : max(result, distance) }
-        for pick in chosen {
+    /// The nearest or farthest distance to what is chosen, from those that may be it.
+    private func exactDistance(_ index: Int, to chosen: Table<Int32>) -> Double {
+        let bound = distances[index]
+        let countsNearest = weights.countsNearest(index)
+        var result = countsNearest ? Double.infinity : -Double.infinity
+        func take(_ distance: Double) { result = countsNearest ? min(result, distance) : max(result, distance) }
+        for pick in chosen.buffer {
             let pick = Int(pick)
-            if pick == token {
-                take(source.isZero(token) ? 1 : 0)
+            if pick == index {
+                take(isZero(index) ? 1 : 0)
                 continue
             }
-            let distance = interval(cosines[token, pick])
-            if attracts ? distance.lower <= bound.upper : distance.upper >= bound.lower {
-                take(source.exactDistance(token, pick))
+            let interval = distance(cosines[index, pick])
+            if countsNearest ? interval.lower <= bound.upper : interval.upper >= bound.lower {
+                take(exactDistance(index, pick))
             }
         }
-        if carries {
-            source.forEachCarried { place in take(source.exactDistance(places: source.place(token), place)) }
-        }
+        carried?.visit { pick in take(1 - pair.cosine(token(index), pick, of: selection.input.clip)) }
         return result
     }
 }

@@ -119,7 +119,7 @@ public struct VideoStream: ~Copyable {
             for: ClipShape(frames: frames, tokensPerFrame: tokensPerFrame, channels: channels), of: type,
             single(configuration), pool)
         let store = FrameStore(type: type, tokensPerFrame: tokensPerFrame, channels: channels, limit: frames + 1)
-        let means = try Arena.measure { plan in layOutMeans(tokensPerFrame, channels, plan: &plan) }
+        let means = try Arena.bytes { plan in layOutMeans(tokensPerFrame, channels, plan: &plan) }
         let (bytes, overflow) = segment.addingReportingOverflow(try store.largestBytes())
         guard !overflow, bytes <= Int.max - means else { throw .sizeOverflow("a stream's workspace") }
         return bytes + means
@@ -213,7 +213,7 @@ public struct VideoStream: ~Copyable {
         // Laid out alike for every frame, so that the last mean is still there.
         let (means, buffer) = try arena.layOut { plan in Self.layOutMeans(tokensPerFrame, channels, plan: &plan) }
         let (last, mean) = (means + lastMean * channels, means + (1 - lastMean) * channels)
-        clip.measure(frame: frame, into: mean, buffer: buffer)
+        clip.mean(ofFrame: frame, into: mean, converting: buffer)
         if (0..<channels).contains(where: { !mean[$0].isFinite }),
             let error = clip.firstNotFinite(inFrame: frame, buffer: buffer)
         {
@@ -223,7 +223,7 @@ public struct VideoStream: ~Copyable {
         // Nothing fails from here on.
         hasAttention = givesAttention
         if store.count > 0, configuration.segmentation,
-            Compression.meanCosine(last, mean, channels: channels) < configuration.segmentThreshold
+            FrameMeans.cosine(last, mean, channels: channels) < configuration.segmentThreshold
         {
             closed = store.count
         }

@@ -1,4 +1,5 @@
 import FlashVID
+import TestSupport
 
 /// Makes small clips that look like video to the algorithm, and configurations to try on them, from a seed.
 struct ClipGenerator {

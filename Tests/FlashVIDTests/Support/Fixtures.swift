@@ -1,23 +1,10 @@
 import FlashVID
 import FlashVIDFile
 import Foundation
+import TestSupport
 import Testing
 
-/// The files of `Tests/Fixtures`; its README says what they are.
-enum Fixtures {
-    static let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent().appending(path: "Fixtures")
-
-    /// Paths of the golden cases in their folder, ascending.
-    static let goldenNames: [String] = {
-        let files = try? FileManager.default.subpathsOfDirectory(atPath: folder.appending(path: "golden").path)
-        return (files ?? []).filter { $0.hasSuffix(".safetensors") }.map { String($0.dropLast(12)) }.sorted()
-    }()
-
-    static func open(_ path: String) throws -> SafetensorsFile {
-        try SafetensorsFile(contentsOf: folder.appending(path: path + ".safetensors").path)
-    }
-
+extension Fixtures {
     /// A file's `features` and, if it has them, `attention`.
     static func clip(_ path: String) throws -> Clip {
         let file = try open(path)

@@ -1,0 +1,297 @@
+/// Contextual tokens: what a frame's roots become (spec 6.2; paper, section 3.3). A task is a frame.
+struct Clusters: Stage {
+    static let charge = CompressedVideo.Stage.contextual
+
+    struct Space: BitwiseCopyable {
+        /// [F·N] the root that is the centre of a root's cluster.
+        fileprivate let centres: Table<Int32>
+        /// [F] frames in the order in which they are taken.
+        fileprivate let order: Table<Int32>
+        /// [threads]
+        fileprivate let scratch: Table<Scratch>
+
+        init(_ clip: Clip, centres: Table<Int32>, scratch: Table<Scratch>, plan: inout Arena.Plan) {
+            self.centres = centres
+            order = plan.table(Int32.self, clip.frames)
+            self.scratch = scratch
+        }
+    }
+
+    /// What a thread needs for a frame.
+    struct Scratch: BitwiseCopyable {
+        /// [N] roots of the frame, and by their position among these, the centres' positions.
+        fileprivate let roots: Table<Int32>
+        fileprivate let centres: Table<Int32>
+        /// [N, D] the roots' aggregates less `origin`.
+        fileprivate let values: Table<Float>
+        /// [D]
+        fileprivate let origin: Table<Float>
+        /// [N, N] products of the same with each other, then their squared distances.
+        fileprivate let distances: Table<Float>
+        /// [N] squares of the same, and error bounds of their distances.
+        fileprivate let squares: Table<Float>
+        fileprivate let errors: Table<Float>
+        fileprivate let peaks: DensityPeaks.Scratch
+        /// [D] an aggregate, and a mean of some.
+        fileprivate let aggregate: Table<Double>
+        fileprivate let mean: Table<Double>
+        fileprivate let distance: RootDistance.Scratch
+        fileprivate let reader: Forest.Reader
+
+        init(_ clip: Clip, plan: inout Arena.Plan) {
+            let (count, channels) = (clip.tokensPerFrame, clip.channels)
+            roots = plan.table(Int32.self, count)
+            centres = plan.table(Int32.self, count)
+            values = plan.table(Float.self, count, channels)
+            origin = plan.table(Float.self, channels)
+            distances = plan.table(Float.self, count, count)
+            squares = plan.table(Float.self, count)
+            errors = plan.table(Float.self, count)
+            peaks = DensityPeaks.Scratch(count, plan: &plan)
+            aggregate = plan.table(Double.self, channels)
+            mean = plan.table(Double.self, channels)
+            distance = RootDistance.Scratch(clip, plan: &plan)
+            reader = Forest.Reader(clip, plan: &plan)
+        }
+    }
+
+    private let input: Input
+    private let forest: Forest
+    private let shares: Shares
+    private let rows: Rows
+    private let space: Space
+    private var clip: Clip { input.clip }
+
+    init(_ forest: Forest, _ shares: Shares, writing rows: Rows, in space: Space) {
+        input = forest.input
+        self.forest = forest
+        self.shares = shares
+        self.rows = rows
+        self.space = space
+        // Frames that begin a segment have the most roots: first, so that none of them is left for the end while other
+        // threads wait.
+        var count = 0
+        for begins in [true, false] {
+            for frame in 0..<input.clip.frames where forest.selection.segments.begins(with: frame) == begins {
+                space.order[count] = Int32(frame)
+                count += 1
+            }
+        }
+    }
+
+    // MARK: Reading
+
+    /// The root at the centre of a root's cluster.
+    @inline(__always)
+    func centre(ofRoot root: Int) -> Int { Int(space.centres[root]) }
+
+    // MARK: Clustering
+
+    /// Writes a frame's rows, selected and contextual. O(R²·D) for R roots that are clustered.
+    func run(_ task: Int, _ worker: Worker) {
+        let frame = Int(space.order[task])
+        let scratch = space.scratch[worker.number]
+        let segmentFrames = forest.selection.segments.frames(of: forest.selection.segments.containing(frame)).count
+        var count = 0
+        for token in clip.tokens(ofFrame: frame) where forest.isClustered(token, segmentFrames: segmentFrames) {
+            scratch.roots[count] = Int32(token)
+            count += 1
+        }
+        let roots = scratch.roots.part(0..<count)
+        if shares[frame] == 0 {
+            writeRows(frame, roots.part(0..<0), scratch) { _ in }
+        } else if shares[frame] < count {
+            let scale = cluster(roots, into: shares[frame], scratch, worker)
+            writeRows(frame, roots, scratch) { row in
+                meanOfCluster(row.position, roots, scale, into: rows[row.number], scratch)
+            }
+        } else {
+            for position in 0..<count { scratch.centres[position] = Int32(position) }
+            writeRows(frame, roots, scratch) { row in
+                forest.aggregate(root: Int(roots[row.position]), into: scratch.aggregate, scratch.reader)
+                DoublePrecision.round(
+                    UnsafePointer(scratch.aggregate.base), into: rows[row.number].base, count: clip.channels)
+            }
+        }
+        worker.advance(by: Work.rows)
+    }
+
+    /// Writes the rows in order of token; at equal tokens (published semantics) the selected one first. `write` is
+    /// told of each centre's.
+    private func writeRows(
+        _ frame: Int, _ roots: Table<Int32>, _ scratch: Scratch, _ write: (_ row: (number: Int, position: Int)) -> Void
+    ) {
+        let picks = forest.selection.picks(ofFrame: frame)
+        let first = frame &* clip.tokensPerFrame
+        var pick = 0
+        var row = rows.ofFrame(frame).lowerBound
+        func writePicks(upTo limit: Int) {
+            while pick < picks.count, first &+ Int(picks[pick]) <= limit {
+                let token = first &+ Int(picks[pick])
+                if rows.holdsSelected { clip.copyToken(token, into: rows[row].base) }
+                rows.indices[row] = token
+                rows.kinds[row] = .selected
+                pick += 1
+                row += 1
+            }
+        }
+        for position in 0..<roots.count {
+            let (root, centre) = (Int(roots[position]), Int(scratch.centres[position]))
+            space.centres[root] = roots[centre]
+            guard centre == position else { continue }
+            writePicks(upTo: root)
+            write((row, position))
+            rows.indices[row] = root
+            rows.kinds[row] = .contextual
+            row += 1
+        }
+        writePicks(upTo: Int.max)
+    }
+
+    /// Finds every root's centre, and leaves the aggregates less `origin` in `values`. Returns the scale that was taken out
+    /// of them.
+    private func cluster(_ roots: Table<Int32>, into clusters: Int, _ scratch: Scratch, _ worker: Worker) -> Double {
+        let count = roots.count
+        let values = MatrixView(
+            base: scratch.values.base, rows: count, columns: clip.channels, stride: clip.channels)
+        var scale = 1.0
+        gather(roots, scratch)
+        BLAS.gram(values, into: scratch.distances.base)
+        if !(0..<count).allSatisfy({ scratch.distances[$0 &* (count &+ 1)] <= 1e36 }) {
+            scale = gatherScaledDown(roots, scratch)
+            BLAS.gram(values, into: scratch.distances.base)
+        }
+        squareDistances(count, scratch)
+        DensityPeaks(
+            count: count, clusters: clusters, distances: scratch.distances.part(0..<(count &* count)),
+            errors: scratch.errors.part(0..<count), unit: scale * scale / Double(clip.channels),
+            source: RootDistance(forest, roots, scratch.distance, scratch.reader), scratch: scratch.peaks,
+            worker: worker
+        ).assign(centres: scratch.centres)
+        return scale
+    }
+
+    /// Gathers the roots' aggregates less the first one: distances stay, and the digits that all rows share do not drown
+    /// those in which they differ.
+    private func gather(_ roots: Table<Int32>, _ scratch: Scratch) {
+        let origin = scratch.origin
+        for position in 0..<roots.count {
+            let root = Int(roots[position])
+            let target = scratch.values.row(position, of: clip.channels)
+            if forest.isSingle(root) {
+                // As a row of the values, in which its place is still free.
+                let row = clip.token(root, convertedInto: target.base)
+                if position == 0 { origin.copy(row) }
+                for channel in 0..<clip.channels { target.base[channel] = row[channel] - origin.base[channel] }
+            } else {
+                forest.aggregate(root: root, into: scratch.aggregate, scratch.reader)
+                let row = scratch.aggregate.base
+                if position == 0 { DoublePrecision.round(UnsafePointer(row), into: origin.base, count: clip.channels) }
+                for channel in 0..<clip.channels {
+                    target.base[channel] = Float(row[channel] - Double(origin.base[channel]))
+                }
+            }
+        }
+    }
+
+    /// Gathers them again, scaled down by a power of two, where squares leave float32's range. Returns the scale.
+    private func gatherScaledDown(_ roots: Table<Int32>, _ scratch: Scratch) -> Double {
+        // Differences of float32 numbers stay below twice their range.
+        let down = Double(sign: .plus, exponent: -130, significand: 1)
+        for position in 0..<roots.count {
+            forest.aggregate(root: Int(roots[position]), into: scratch.aggregate, scratch.reader)
+            let target = scratch.values.row(position, of: clip.channels)
+            for channel in 0..<clip.channels {
+                target[channel] = Float((scratch.aggregate[channel] - Double(scratch.origin[channel])) * down)
+            }
+        }
+        return 1 / down
+    }
+
+    /// Turns the upper triangle of a Gram matrix into all squared distances, and notes their error bounds.
+    private func squareDistances(_ count: Int, _ scratch: Scratch) {
+        let (gram, squares) = (scratch.distances.base, scratch.squares.base)
+        for row in 0..<count {
+            squares[row] = gram[row &* count &+ row]
+            // |a|² + |b|² - 2ab errs by the tolerance of each term, and ab is at most half the sum of the squares.
+            scratch.errors[row] = Float(2 * input.tolerance) * squares[row] + .leastNormalMagnitude
+        }
+        for row in 0..<count {
+            let line = gram + row &* count
+            for column in (row &+ 1)..<max(count, row &+ 1) {
+                let distance = max(0, squares[row] + squares[column] - 2 * line[column])
+                line[column] = distance
+                gram[column &* count &+ row] = distance
+            }
+        }
+    }
+
+    /// The plain mean of a cluster's rows; the row itself where there is only one. From the gathered rows, which were
+    /// rounded after the origin was taken out; in double from the source tokens where a scale was taken out of these as well, or
+    /// where refinement will compare distances with the result's own rounding in mind.
+    private func meanOfCluster(
+        _ centre: Int, _ roots: Table<Int32>, _ scale: Double, into target: Table<Float>, _ scratch: Scratch
+    ) {
+        let members = (0..<roots.count).count { Int(scratch.centres[$0]) == centre }
+        if members == 1, forest.isSingle(Int(roots[centre])) {
+            clip.copyToken(Int(roots[centre]), into: target.base)
+            return
+        }
+        let isExact = scale != 1 || input.configuration.asksForRefinement
+        let mean = scratch.mean
+        mean.fill(0)
+        for position in 0..<roots.count where Int(scratch.centres[position]) == centre {
+            if isExact {
+                forest.aggregate(root: Int(roots[position]), into: scratch.aggregate, scratch.reader)
+                DoublePrecision.sum(UnsafePointer(scratch.aggregate.base), into: mean.base, count: clip.channels)
+            } else {
+                DoublePrecision.sum(
+                    scratch.values.row(position, of: clip.channels).base, into: mean.base, count: clip.channels)
+            }
+        }
+        DoublePrecision.divide(mean.base, by: members, count: clip.channels)
+        if isExact {
+            DoublePrecision.round(UnsafePointer(mean.base), into: target.base, count: clip.channels)
+        } else {
+            for channel in 0..<clip.channels {
+                target.base[channel] = Float(mean.base[channel] + Double(scratch.origin.base[channel]))
+            }
+        }
+    }
+}
+
+/// Distances of a frame's roots in double.
+struct RootDistance {
+    struct Scratch: BitwiseCopyable {
+        /// [D] each.
+        fileprivate let first: Table<Double>
+        fileprivate let second: Table<Double>
+
+        init(_ clip: Clip, plan: inout Arena.Plan) {
+            first = plan.table(Double.self, clip.channels)
+            second = plan.table(Double.self, clip.channels)
+        }
+    }
+
+    private let forest: Forest
+    private let roots: Table<Int32>
+    private let scratch: Scratch
+    private let reader: Forest.Reader
+
+    init(_ forest: Forest, _ roots: Table<Int32>, _ scratch: Scratch, _ reader: Forest.Reader) {
+        self.forest = forest
+        self.roots = roots
+        self.scratch = scratch
+        self.reader = reader
+    }
+
+    /// Euclidean distance of two roots' aggregates over √D, from the source tokens; 0 for equal rows.
+    func callAsFunction(_ a: Int, _ b: Int) -> Double {
+        forest.aggregate(root: Int(roots[a]), into: scratch.first, reader)
+        forest.aggregate(root: Int(roots[b]), into: scratch.second, reader)
+        let channels = forest.input.clip.channels
+        let square = DoublePrecision.squaredDistance(
+            UnsafePointer(scratch.first.base), UnsafePointer(scratch.second.base), count: channels)
+        return square.squareRoot() / Double(channels).squareRoot()
+    }
+}

@@ -1,0 +1,274 @@
+import FlashVIDLibC
+
+/// DPC-kNN: clusters of rows around density peaks (spec 6.2; Du et al. 2016, as TSTM uses it).
+///
+/// Works on float32 squared distances with error bounds. Where a density, a rank or a label hangs on less than the bound,
+/// the distances it hangs on are computed in double from the rows themselves.
+struct DensityPeaks {
+    /// Rows to cluster.
+    let count: Int
+    /// How many clusters; above 0 and below `count`.
+    let clusters: Int
+    /// [count, count] squared Euclidean distances in float32, symmetric.
+    let distances: Table<Float>
+    /// [count] error bound of a row's distances: that of (i, j) is `errors[i] + errors[j]`.
+    let errors: Table<Float>
+    /// What a float32 squared distance is multiplied with: 1/D, and the square of the scale that was taken out of the rows.
+    let unit: Double
+    /// The rows themselves, for exact distances.
+    let source: RootDistance
+
+    /// Room for the steps' results, `count` each.
+    struct Scratch: BitwiseCopyable {
+        /// Bounds of the mean of the smallest squared distances.
+        fileprivate let meanLower: Table<Float>
+        fileprivate let meanUpper: Table<Float>
+        /// Density and delta in double, or -1 where they were not settled.
+        fileprivate let exactDensity: Table<Double>
+        fileprivate let exactDelta: Table<Double>
+        /// Bounds of density times delta.
+        fileprivate let score: Table<Interval>
+        /// Upper bound of delta's square, in the units of `distances`.
+        fileprivate let deltaUpper: Table<Double>
+        fileprivate let ranking: Table<Double>
+        fileprivate let isCentre: Table<Bool>
+
+        init(_ count: Int, plan: inout Arena.Plan) {
+            meanLower = plan.table(Float.self, count)
+            meanUpper = plan.table(Float.self, count)
+            exactDensity = plan.table(Double.self, count)
+            exactDelta = plan.table(Double.self, count)
+            score = plan.table(Interval.self, count)
+            deltaUpper = plan.table(Double.self, count)
+            ranking = plan.table(Double.self, count)
+            isCentre = plan.table(Bool.self, count)
+        }
+    }
+
+    let scratch: Scratch
+    let worker: Worker
+
+    /// Neighbours that make a density.
+    private var neighbours: Int { min(clusters, 7) }
+
+    /// Writes, for every row, the centre of its cluster (itself for a centre). O(count²).
+    func assign(centres: Table<Int32>) {
+        estimateDensities()
+        estimateScores()
+        chooseCentres()
+        for row in 0..<count {
+            centres[row] = Int32(scratch.isCentre[row] ? row : nearestCentre(row))
+        }
+    }
+
+    // MARK: Densities
+
+    @inline(__always)
+    private func line(_ row: Int) -> UnsafeMutablePointer<Float> { distances.row(row, of: count).base }
+
+    /// Bounds of the mean of every row's smallest squared distances, the zero to itself included. The density is
+    /// exp(-mean), so they order the densities. Leaves infinity on the diagonal.
+    private func estimateDensities() {
+        var widest: Float = 0
+        for row in 0..<count { widest = max(widest, errors[row]) }
+        for row in 0..<count {
+            let line = line(row)
+            line[row] = .infinity
+            let mean = Double(smallestSum(line, neighbours - 1)) * unit / Double(neighbours)
+            // Each order statistic moves by no more than the largest error. Past 745 every density is 0, and below the
+            // unit of double's 1 they cannot be told apart either: such rows are left to the exact comparison.
+            let error = Double(errors[row] + widest) * unit + mean * 1e-6 + 1e-15
+            scratch.meanLower[row] = Float(min(max(0, mean - error), 740)).nextDown
+            scratch.meanUpper[row] = Float(min(mean + error, 760)).nextUp
+            if scratch.meanUpper[row] > 740 { scratch.meanUpper[row] = .greatestFiniteMagnitude }
+            scratch.exactDensity[row] = -1
+            scratch.exactDelta[row] = -1
+        }
+    }
+
+    /// Sum of the `wanted` smallest of a row (at most 6), ascending.
+    private func smallestSum(_ line: UnsafePointer<Float>, _ wanted: Int) -> Float {
+        guard wanted > 0 else { return 0 }
+        var smallest = SIMD8<Float>(repeating: .infinity)
+        let raw = UnsafeRawPointer(line)
+        var column = 0
+        while column &+ 4 <= count {
+            // Few of four are among the smallest so far.
+            let values = raw.loadUnaligned(fromByteOffset: column &* 4, as: SIMD4<Float>.self)
+            if any(values .< smallest[wanted &- 1]) {
+                for lane in 0..<4 { insert(values[lane], into: &smallest, wanted) }
+            }
+            column &+= 4
+        }
+        while column < count {
+            insert(line[column], into: &smallest, wanted)
+            column &+= 1
+        }
+        var sum: Float = 0
+        for rank in 0..<wanted { sum += smallest[rank] }
+        return sum
+    }
+
+    /// Puts a value among the `wanted` smallest so far, which are in ascending order.
+    @inline(__always)
+    private func insert<Scalar: BinaryFloatingPoint & SIMDScalar>(
+        _ value: Scalar, into smallest: inout SIMD8<Scalar>, _ wanted: Int
+    ) {
+        guard value < smallest[wanted &- 1] else { return }
+        var rank = wanted &- 1
+        while rank > 0 && smallest[rank &- 1] > value {
+            smallest[rank] = smallest[rank &- 1]
+            rank &-= 1
+        }
+        smallest[rank] = value
+    }
+
+    private func exactDistance(_ a: Int, _ b: Int) -> Double {
+        a == b ? 0 : source(a, b)
+    }
+
+    private func density(_ row: Int) -> Double {
+        if scratch.exactDensity[row] >= 0 { return scratch.exactDensity[row] }
+        worker.countCloseCall()
+        let wanted = neighbours - 1
+        let line = line(row)
+        // Every row that may be among the nearest: within the last one's bound.
+        var nearest = SIMD8<Double>(repeating: .infinity)
+        if wanted > 0 {
+            var bounds = SIMD8<Float>(repeating: .infinity)
+            for column in 0..<count where column != row {
+                insert(line[column] + errors[row] + errors[column], into: &bounds, wanted)
+            }
+            let reach = bounds[wanted - 1].nextUp
+            for column in 0..<count where column != row && line[column] - errors[row] - errors[column] <= reach {
+                insert(exactDistance(row, column), into: &nearest, wanted)
+            }
+        }
+        var sum = 0.0
+        for rank in 0..<wanted { sum += nearest[rank] * nearest[rank] }
+        scratch.exactDensity[row] = exp(-(sum / Double(neighbours)))
+        return scratch.exactDensity[row]
+    }
+
+    /// Whether `a` is the denser of two rows: of equal densities the lower index.
+    private func isDenser(_ a: Int, than b: Int) -> Bool {
+        if scratch.meanUpper[a] < scratch.meanLower[b] { return true }
+        if scratch.meanUpper[b] < scratch.meanLower[a] { return false }
+        let (densityA, densityB) = (density(a), density(b))
+        return densityA > densityB || (densityA == densityB && a < b)
+    }
+
+    // MARK: Scores
+
+    /// Bounds of delta * density for every row; delta is the distance to the nearest denser row, or the largest distance of
+    /// all where there is none.
+    private func estimateScores() {
+        var farthestLower: Float = 0
+        var farthestUpper: Float = 0
+        for row in 0..<count {
+            let line = line(row)
+            for column in (row &+ 1)..<max(count, row &+ 1) {
+                farthestLower = max(farthestLower, line[column] - errors[row] - errors[column])
+                farthestUpper = max(farthestUpper, line[column] + errors[row] + errors[column])
+            }
+        }
+        for row in 0..<count {
+            let line = line(row)
+            let (error, lower, upper) = (errors[row], scratch.meanLower[row], scratch.meanUpper[row])
+            var nearestUpper = farthestUpper
+            var nearestLower = farthestLower
+            for column in 0..<count {
+                let distance = line[column]
+                let columnError = errors[column]
+                nearestUpper = min(
+                    nearestUpper, scratch.meanUpper[column] < lower ? distance + error + columnError : .infinity)
+                nearestLower = min(
+                    nearestLower, scratch.meanLower[column] <= upper ? distance - error - columnError : .infinity)
+            }
+            scratch.deltaUpper[row] = Double(nearestUpper)
+            // A few units in the last place for the float32 sums above and for the functions.
+            let slack = 1e-6
+            scratch.score[row] = Interval(
+                (Double(max(0, nearestLower)) * unit * (1 - slack)).squareRoot() * exp(-Double(scratch.meanUpper[row])),
+                (Double(nearestUpper) * unit * (1 + slack)).squareRoot() * exp(-Double(scratch.meanLower[row])))
+        }
+    }
+
+    private func settleScore(_ row: Int) {
+        guard scratch.exactDelta[row] < 0 else { return }
+        let line = line(row)
+        var delta = Double.infinity
+        let reach = Float(scratch.deltaUpper[row]).nextUp
+        var hasDenser = false
+        for column in 0..<count where column != row {
+            // Certainly not denser, or certainly farther than one that is.
+            if scratch.meanLower[column] > scratch.meanUpper[row] { continue }
+            if hasDenser && line[column] - errors[row] - errors[column] > reach { continue }
+            guard isDenser(column, than: row) else { continue }
+            hasDenser = true
+            if line[column] - errors[row] - errors[column] <= reach {
+                delta = min(delta, exactDistance(row, column))
+            }
+        }
+        if delta == .infinity {
+            delta = hasDenser ? exactNearestDenser(row) : exactFarthest()
+        }
+        scratch.exactDelta[row] = delta
+        scratch.score[row] = Interval(exactly: delta * density(row))
+    }
+
+    private func exactNearestDenser(_ row: Int) -> Double {
+        var delta = Double.infinity
+        for column in 0..<count where column != row && isDenser(column, than: row) {
+            delta = min(delta, exactDistance(row, column))
+        }
+        return delta
+    }
+
+    private func exactFarthest() -> Double {
+        var lower: Float = 0
+        for row in 0..<count {
+            for column in (row + 1)..<max(count, row + 1) {
+                lower = max(lower, line(row)[column] - errors[row] - errors[column])
+            }
+        }
+        var farthest = 0.0
+        for row in 0..<count {
+            for column in (row + 1)..<max(count, row + 1)
+            where line(row)[column] + errors[row] + errors[column] >= lower {
+                farthest = max(farthest, exactDistance(row, column))
+            }
+        }
+        return farthest
+    }
+
+    // MARK: Centres
+
+    /// Marks the rows of largest score; of equal ones the first.
+    private func chooseCentres() {
+        Decision.chooseLargest(
+            clusters, of: count, in: scratch.ranking, bounds: { scratch.score[$0] }, settle: { settleScore($0) },
+            choose: { row, isChosen in scratch.isCentre[row] = isChosen })
+    }
+
+    // MARK: Labels
+
+    /// The nearest centre; of equally near ones that of higher score.
+    private func nearestCentre(_ row: Int) -> Int {
+        let line = line(row)
+        let nearest = Decision.largest(
+            of: 0..<count, where: { scratch.isCentre[$0] },
+            lower: { -(line[$0] + errors[row] + errors[$0]) }, upper: { -(line[$0] - errors[row] - errors[$0]) },
+            wins: { ranksHigher($0, than: $1) }, settle: { -exactDistance(row, $0) })
+        if nearest.value != nil { worker.countCloseCall() }
+        return nearest.index
+    }
+
+    /// Whether a centre has the higher score; of equal ones the lower index.
+    private func ranksHigher(_ a: Int, than b: Int) -> Bool {
+        settleScore(a)
+        settleScore(b)
+        let (scoreA, scoreB) = (scratch.score[a].lower, scratch.score[b].lower)
+        return scoreA > scoreB || (scoreA == scoreB && a < b)
+    }
+}

@@ -1,0 +1,391 @@
+/// Beyond the paper: every unselected token is given to the nearest row of its segment, contextual rows become the means of
+/// their members (spec 12.2), and take the place of their medoid (spec 12.3).
+struct Refinement: BitwiseCopyable {
+    static let charge = CompressedVideo.Stage.refinement
+
+    struct Space: BitwiseCopyable {
+        /// [F·N] the row that a round gives a token.
+        fileprivate let nextRow: Table<Int32>
+        /// [F·N] by row: its first member; by token: the next member of the same row; ascending, or -1.
+        fileprivate let firstMember: Table<Int32>
+        fileprivate let nextMember: Table<Int32>
+        /// [F·N] by row: its squared norm.
+        fileprivate let squares: Table<Float>
+        /// [F] by segment: tokens that the round moved to another row.
+        fileprivate let moved: Table<Int32>
+        /// [threads] see ``WorkStealingQueue``.
+        fileprivate let queue: Table<UInt64>
+        fileprivate let medoids: Medoids.Space
+        /// [threads]
+        fileprivate let scratch: Table<Scratch>
+
+        init(_ input: Input, scratch: Table<Scratch>, plan: inout Arena.Plan) {
+            let tokens = input.configuration.asksForRefinement ? input.clip.frames * input.clip.tokensPerFrame : 0
+            // Medoids are looked for when all rounds are over.
+            ((nextRow, squares), medoids) = plan.overlay(
+                { plan in (plan.table(Int32.self, tokens), plan.table(Float.self, tokens)) },
+                { plan in Medoids.Space(input, plan: &plan) })
+            firstMember = plan.table(Int32.self, tokens)
+            nextMember = plan.table(Int32.self, tokens)
+            moved = plan.table(Int32.self, input.configuration.asksForRefinement ? input.clip.frames : 0)
+            queue = plan.table(UInt64.self, scratch.count)
+            self.scratch = scratch
+        }
+    }
+
+    /// What a thread needs for a frame or a row.
+    struct Scratch: BitwiseCopyable {
+        static let maximumRowProducts = 640
+
+        /// [N, D] tokens that enter a product, and [N] which they are.
+        fileprivate let tokens: Table<Float>
+        fileprivate let tokenIndices: Table<Int32>
+        /// Products of some tokens with a segment's rows.
+        fileprivate let products: Table<Float>
+        /// [N] positions of rows that are near enough, and products of a token with these.
+        fileprivate let candidates: Table<Int32>
+        fileprivate let nearby: Table<Float>
+        /// Products of a segment's rows with each other, for the round and the segment that they were made for last.
+        fileprivate let rowProducts: Table<Float>
+        fileprivate let rowProductsMade: Memo
+        /// [D] a row's value, and an aggregate of its cluster.
+        let value: Table<Double>
+        fileprivate let aggregate: Table<Double>
+        /// A token that is compared with rows, and one that is a row.
+        let token: TokenPair
+        fileprivate let rowToken: TokenPair
+        fileprivate let reader: Forest.Reader
+
+        init(_ input: Input, plan: inout Arena.Plan) {
+            let (clip, rounds) = (input.clip, input.configuration.refinementRounds)
+            let (count, channels) = (rounds > 0 ? clip.tokensPerFrame : 0, clip.channels)
+            // A token is compared with every row of its segment, at the most the clip's.
+            let rows = rounds > 0 ? input.budget.rows(of: 0..<clip.frames) : 0
+            let square = count.multipliedReportingOverflow(by: count)
+            tokens = plan.table(Float.self, count, channels)
+            tokenIndices = plan.table(Int32.self, count)
+            products = plan.table(Float.self, max(square.overflow ? Int.max : square.partialValue, rows))
+            candidates = plan.table(Int32.self, count)
+            nearby = plan.table(Float.self, count)
+            let side = min(Self.maximumRowProducts, rows)
+            rowProducts = plan.table(Float.self, side, side)
+            rowProductsMade = Memo(plan: &plan)
+            let refined = input.configuration.asksForRefinement ? channels : 0
+            value = plan.table(Double.self, refined)
+            aggregate = plan.table(Double.self, refined)
+            token = TokenPair(clip, plan: &plan)
+            rowToken = TokenPair(clip, plan: &plan)
+            reader = Forest.Reader(clip, plan: &plan)
+        }
+    }
+
+    let input: Input
+    private let clusters: Clusters
+    let forest: Forest
+    let rows: Rows
+    let assignment: Assignment
+    private let space: Space
+    /// Rounds that the rows have been through.
+    private var finishedRounds = 0
+    var clip: Clip { input.clip }
+    private var selection: Selection { forest.selection }
+    private var segments: Segments { forest.selection.segments }
+
+    init(
+        _ rows: Rows, _ assignment: Assignment, _ clusters: Clusters, _ forest: Forest, in space: Space
+    ) {
+        input = forest.input
+        self.clusters = clusters
+        self.forest = forest
+        self.rows = rows
+        self.assignment = assignment
+        self.space = space
+        for thread in 0..<space.scratch.count { space.scratch[thread].rowProductsMade.forget() }
+    }
+
+    /// Refines rows and assignment in place. Each round costs at the most one product of the unselected tokens with their
+    /// segment's rows.
+    func run(on team: Team) throws(FlashVIDError) {
+        guard input.refines else { return }
+        var refinement = self
+        for round in 0..<input.configuration.refinementRounds {
+            try team.run(RowSquares(refinement: refinement), over: rowTasks)
+            try team.run(Reassignment(refinement), over: team.threads)
+            try team.run(Adoption(refinement: refinement), over: segments.count)
+            // From the second round on the rows are means of their members: where these stay, so do the rows, and every
+            // further round would do the same again.
+            if round > 0, (0..<segments.count).allSatisfy({ space.moved[$0] == 0 }) { break }
+            refinement.finishedRounds = round + 1
+            try team.run(MemberMeans(refinement: refinement), over: rowTasks)
+        }
+        guard input.configuration.placement == .medoid else { return }
+        if input.configuration.refinementRounds == 0 {
+            try team.run(Membership(refinement: refinement), over: segments.count)
+        }
+        try Medoids(refinement, in: space.medoids).run(on: team)
+    }
+
+    // MARK: Reading
+
+    func rows(ofSegment segment: Int) -> Range<Int> { rows.ofFrames(segments.frames(of: segment)) }
+
+    func tokens(ofSegment segment: Int) -> Range<Int> { clip.tokens(ofFrames: segments.frames(of: segment)) }
+
+    func scratch(_ worker: Worker) -> Scratch { space.scratch[worker.number] }
+
+    /// Source tokens that a row stands for, ascending.
+    func members(of row: Int) -> Members { Members(current: Int(space.firstMember[row]), following: space.nextMember) }
+
+    struct Members: Sequence, IteratorProtocol {
+        fileprivate var current: Int
+        fileprivate let following: Table<Int32>
+
+        mutating func next() -> Int? {
+            guard current >= 0 else { return nil }
+            defer { current = Int(following[current]) }
+            return current
+        }
+    }
+
+    /// A row in double, in the scratch's `value`: a selected token as it is, a contextual row as the mean of its cluster's
+    /// aggregates, and after a round as the mean of its members.
+    func value(ofRow row: Int, _ scratch: Scratch) -> UnsafePointer<Double> {
+        let value = scratch.value
+        if rows.kinds[row] == .selected {
+            value.fill(0)
+            let token = scratch.rowToken.token(rows.indices[row], of: clip)
+            DoublePrecision.sum(token, into: value.base, count: clip.channels)
+        } else if finishedRounds > 0 {
+            let count = forest.sum(
+                ofListFrom: Int(space.firstMember[row]), space.nextMember, into: value, scratch.reader)
+            DoublePrecision.divide(value.base, by: count, count: clip.channels)
+        } else {
+            let centre = rows.indices[row]
+            let frame = centre / clip.tokensPerFrame
+            var count = 0
+            value.fill(0)
+            for root in clip.tokens(ofFrame: frame)
+            where !selection.isSelected(root) && forest.root(of: root) == root
+                && clusters.centre(ofRoot: root) == centre
+            {
+                forest.aggregate(root: root, into: scratch.aggregate, scratch.reader)
+                DoublePrecision.sum(UnsafePointer(scratch.aggregate.base), into: value.base, count: clip.channels)
+                count += 1
+            }
+            DoublePrecision.divide(value.base, by: count, count: clip.channels)
+        }
+        return UnsafePointer(value.base)
+    }
+
+    // MARK: Rows, some a task
+
+    private static let rowsOfTask = 8
+
+    var rowTasks: Int { (rows.count + Self.rowsOfTask - 1) / Self.rowsOfTask }
+
+    func rows(ofTask task: Int) -> Range<Int> {
+        (task * Self.rowsOfTask)..<min(rows.count, (task + 1) * Self.rowsOfTask)
+    }
+
+    private struct RowSquares: Stage {
+        static let charge = Refinement.charge
+        let refinement: Refinement
+
+        func run(_ task: Int, _ worker: Worker) {
+            for row in refinement.rows(ofTask: task) {
+                let value = refinement.rows[row]
+                refinement.space.squares[row] = BLAS.dot(value.base, value.base, count: value.count)
+            }
+        }
+    }
+
+    /// Contextual rows become the means of their members.
+    private struct MemberMeans: Stage {
+        static let charge = Refinement.charge
+        let refinement: Refinement
+
+        func run(_ task: Int, _ worker: Worker) {
+            let (rows, scratch) = (refinement.rows, refinement.scratch(worker))
+            for row in refinement.rows(ofTask: task) where rows.kinds[row] == .contextual {
+                DoublePrecision.round(
+                    refinement.value(ofRow: row, scratch), into: rows[row].base, count: refinement.clip.channels)
+            }
+        }
+    }
+
+    // MARK: Members, by segment
+
+    /// Makes the round's assignment the current one.
+    private struct Adoption: Stage {
+        static let charge = Refinement.charge
+        let refinement: Refinement
+
+        func run(_ segment: Int, _ worker: Worker) {
+            refinement.adoptRows(segment: segment)
+            refinement.threadMembers(segment: segment)
+        }
+    }
+
+    private struct Membership: Stage {
+        static let charge = Refinement.charge
+        let refinement: Refinement
+
+        func run(_ segment: Int, _ worker: Worker) { refinement.threadMembers(segment: segment) }
+    }
+
+    /// Gives tokens their next rows, and counts those that move. A contextual row keeps its own source token.
+    private func adoptRows(segment: Int) {
+        var moved: Int32 = 0
+        for token in tokens(ofSegment: segment) where !selection.isSelected(token) {
+            let row = assignment.rowOfToken[token]
+            guard row != space.nextRow[token], rows.indices[Int(row)] != token else { continue }
+            assignment.rowOfToken[token] = space.nextRow[token]
+            moved += 1
+        }
+        space.moved[segment] = moved
+    }
+
+    /// Threads the members of every row, ascending.
+    private func threadMembers(segment: Int) {
+        for row in rows(ofSegment: segment) { space.firstMember[row] = -1 }
+        for token in tokens(ofSegment: segment).reversed() {
+            let row = Int(assignment.rowOfToken[token])
+            space.nextMember[token] = space.firstMember[row]
+            space.firstMember[row] = Int32(token)
+        }
+    }
+}
+
+// MARK: - Nearest rows
+
+extension Refinement {
+    /// The nearest row of the segment for every unselected token. A task is a thread, which takes frames from a queue:
+    /// neighbours share their segment's rows.
+    private struct Reassignment: Stage {
+        static let charge = Refinement.charge
+        let refinement: Refinement
+        let queue: WorkStealingQueue
+
+        init(_ refinement: Refinement) {
+            self.refinement = refinement
+            queue = WorkStealingQueue(refinement.clip.frames, in: refinement.space.queue)
+        }
+
+        func run(_ thread: Int, _ worker: Worker) {
+            while !worker.isOver, let frame = queue.next(for: thread) {
+                refinement.reassign(frame: frame, worker)
+                worker.advance(by: Work.refinement)
+            }
+        }
+    }
+
+    private func reassign(frame: Int, _ worker: Worker) {
+        let scratch = scratch(worker)
+        let segment = segments.containing(frame)
+        let rows = rows(ofSegment: segment)
+        let tokens = clip.tokens(ofFrame: frame)
+        let knowsDistances = rows.count <= Scratch.maximumRowProducts
+        if knowsDistances {
+            scratch.rowProductsMade(finishedRounds * clip.frames + segment) {
+                BLAS.gram(self.rows.matrix(rows), into: scratch.rowProducts.base)
+            }
+        }
+        var left = 0
+        for (index, token) in tokens.enumerated() where !selection.isSelected(token) {
+            if knowsDistances, reassignNearby(token, rows, scratch, worker) { continue }
+            clip.copyToken(token, into: scratch.tokens.row(left, of: clip.channels).base)
+            scratch.tokenIndices[left] = Int32(index)
+            left += 1
+        }
+        let block = max(1, scratch.products.count / rows.count)
+        for start in stride(from: 0, to: left, by: block) {
+            let count = min(block, left - start)
+            let part = MatrixView(
+                base: scratch.tokens.base + start &* clip.channels, rows: count, columns: clip.channels,
+                stride: clip.channels)
+            BLAS.products(part, self.rows.matrix(rows), into: scratch.products.base)
+            for index in 0..<count {
+                let token = tokens.lowerBound &+ Int(scratch.tokenIndices[start + index])
+                space.nextRow[token] = Int32(
+                    nearestRow(token, scratch.products.row(index, of: rows.count), rows.count, scratch, worker) {
+                        rows.lowerBound &+ $0
+                    })
+            }
+        }
+    }
+
+    /// Reassigns a token without a product of the frame, if the distances between rows leave few candidates: by the
+    /// triangle inequality a row farther than 2d from the token's present one, which is at distance d, is no nearer.
+    private func reassignNearby(_ token: Int, _ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker) -> Bool {
+        let inverse = selection.inverseNorm(token)
+        guard inverse > 0 else { return false }
+        let present = Int(assignment.rowOfToken[token])
+        let source = scratch.token.token(token, of: clip)
+        let tolerance = Float(input.tolerance)
+        let square = 1 / (inverse * inverse)
+        let presentSquare = space.squares[present]
+        let product = BLAS.dot(source, self.rows[present].base, count: clip.channels)
+        // Each error is at most the tolerance times a square or a product of lengths, which is at most half their sum.
+        let distance = square + presentSquare - 2 * product + 2 * tolerance * (square + presentSquare)
+        guard distance.isFinite else { return false }
+        // Of squared distances, with float32's rounding of the sum above.
+        let limit = 4 * distance * 1.0001
+
+        // A dot product costs several times its share of a matrix product.
+        let most = min(clip.tokensPerFrame, max(1, rows.count / 16))
+        let (own, count) = (present - rows.lowerBound, rows.count)
+        var number = 0
+        for index in 0..<count {
+            let (low, high) = (min(own, index), max(own, index))
+            let other = space.squares[rows.lowerBound + index]
+            let apart = presentSquare + other - 2 * scratch.rowProducts[low &* count &+ high]
+            guard index == own || !(apart - 2 * tolerance * (presentSquare + other) > limit) else { continue }
+            guard number < most else { return false }
+            scratch.candidates[number] = Int32(index)
+            number += 1
+        }
+        for candidate in 0..<number {
+            let index = Int(scratch.candidates[candidate])
+            scratch.nearby[candidate] =
+                index == own
+                ? product : BLAS.dot(source, self.rows[rows.lowerBound + index].base, count: clip.channels)
+        }
+        space.nextRow[token] = Int32(
+            nearestRow(token, scratch.nearby, number, scratch, worker) {
+                rows.lowerBound &+ Int(scratch.candidates[$0])
+            })
+        return true
+    }
+
+    /// The nearest of `count` rows, of which the products with the token are given; of equally near ones the first. Compares
+    /// squared distances less the token's own square.
+    @inline(__always)
+    private func nearestRow(
+        _ token: Int, _ products: Table<Float>, _ count: Int, _ scratch: Scratch, _ worker: Worker, row: (Int) -> Int
+    ) -> Int {
+        let inverse = selection.inverseNorm(token)
+        let length = inverse > 0 ? 1 / inverse : 0
+        let tolerance = Float(input.tolerance)
+        // Of numbers beyond float32's squares nothing is known.
+        let isExtreme = selection.isExtreme(token)
+        let least = Float.leastNormalMagnitude * Float(4 * clip.channels)
+        func error(_ square: Float) -> Float { tolerance * (square + 2 * length * square.squareRoot()) + least }
+        let nearest = Decision.largest(
+            of: 0..<count,
+            lower: { index in
+                let square = space.squares[row(index)]
+                return -(square - 2 * products[index] + error(square))
+            },
+            upper: { index in
+                let square = space.squares[row(index)]
+                return isExtreme ? .infinity : -(square - 2 * products[index] - error(square))
+            },
+            settle: { index in
+                let value = value(ofRow: row(index), scratch)
+                return -DoublePrecision.squaredDistance(
+                    scratch.token.token(token, of: clip), value, count: clip.channels)
+            })
+        if nearest.value != nil { worker.countCloseCall() }
+        return row(nearest.index)
+    }
+}

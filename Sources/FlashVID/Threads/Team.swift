@@ -1,0 +1,105 @@
+/// A step of the method in tasks that threads share out among them. It writes only what belongs to the task, so that the
+/// result does not depend on who runs which.
+protocol Stage: BitwiseCopyable {
+    /// What its time is charged to.
+    static var charge: CompressedVideo.Stage { get }
+
+    func run(_ task: Int, _ worker: Worker)
+}
+
+/// The thread that runs a task, as the task sees it.
+struct Worker: BitwiseCopyable {
+    /// Its number, from 0: which scratch is its own.
+    let number: Int
+    private let team: Team
+
+    fileprivate init(number: Int, team: Team) {
+        self.number = number
+        self.team = team
+    }
+
+    /// Whether the call is to end early. What a long task does then does not matter.
+    var isOver: Bool { team.watch.isOver }
+
+    /// Counts work that is done, for the report of progress.
+    func advance(by work: Int) { team.watch.advance(by: work) }
+
+    /// Counts a decision that was settled in double.
+    func countCloseCall() { team.closeCalls[number] += 1 }
+
+    /// Charges the time that `body` takes to another stage than the one under way.
+    func charge(_ stage: CompressedVideo.Stage, insteadOf own: CompressedVideo.Stage, _ body: () -> Void) {
+        let start = Clock.now
+        body()
+        let seconds = Clock.now - start
+        team.add(seconds, to: stage, of: number)
+        team.add(-seconds, to: own, of: number)
+    }
+}
+
+/// The threads that work on a clip, and what they note.
+struct Team: BitwiseCopyable {
+    // Without references, so that it is handed to the threads without counting; the call keeps both alive.
+    private let poolReference: Unmanaged<WorkerPool>
+    private let watchReference: Unmanaged<Watch>
+    private var pool: WorkerPool { poolReference._withUnsafeGuaranteedRef { $0 } }
+    var watch: Watch { watchReference._withUnsafeGuaranteedRef { $0 } }
+    let threads: Int
+    /// [threads, stages]
+    private let seconds: Table<Double>
+    /// [threads]
+    fileprivate let closeCalls: Table<Int>
+
+    init(_ pool: WorkerPool, _ watch: Watch, plan: inout Arena.Plan) {
+        poolReference = .passUnretained(pool)
+        watchReference = .passUnretained(watch)
+        threads = pool.threads
+        seconds = plan.table(Double.self, threads, CompressedVideo.Stage.allCases.count)
+        closeCalls = plan.table(Int.self, threads)
+        guard plan.handsOut else { return }
+        seconds.fill(0)
+        closeCalls.fill(0)
+    }
+
+    /// Runs a stage's tasks, and returns when all are done.
+    ///
+    /// Throws ``FlashVIDError/cancelled(by:)``; some tasks were then left out.
+    func run<S: Stage>(_ stage: S, over tasks: Int) throws(FlashVIDError) {
+        pool.run(tasks, with: Run(team: self, stage: stage)) { run, number, task in
+            if !run.team.watch.isOver { run.run(task, number) }
+        }
+        try watch.check()
+    }
+
+    /// The same for what is not to be ended early, since the caller's memory is being written.
+    func runToTheEnd<S: Stage>(_ stage: S, over tasks: Int) {
+        pool.run(tasks, with: Run(team: self, stage: stage)) { run, number, task in run.run(task, number) }
+    }
+
+    private struct Run<S: Stage>: BitwiseCopyable {
+        let team: Team
+        let stage: S
+
+        func run(_ task: Int, _ number: Int) {
+            let start = Clock.now
+            stage.run(task, Worker(number: number, team: team))
+            team.add(Clock.now - start, to: S.charge, of: number)
+        }
+    }
+
+    fileprivate func add(_ time: Double, to stage: CompressedVideo.Stage, of thread: Int) {
+        seconds[thread &* CompressedVideo.Stage.allCases.count &+ stage.rawValue] += time
+    }
+
+    /// Sums up what the threads noted. The wall time is the caller's to add.
+    func sumUp(into statistics: inout CompressedVideo.Statistics) {
+        let stages = CompressedVideo.Stage.allCases.count
+        for stage in 0..<stages { statistics.stageSeconds[stage] = 0 }
+        statistics.closeCalls = 0
+        statistics.threads = threads
+        for thread in 0..<threads {
+            for stage in 0..<stages { statistics.stageSeconds[stage] += seconds[thread * stages + stage] }
+            statistics.closeCalls += closeCalls[thread]
+        }
+    }
+}

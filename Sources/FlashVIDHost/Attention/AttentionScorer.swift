@@ -75,6 +75,10 @@ public struct AttentionScorer: ~Copyable {
     /// - Parameters:
     ///   - queries: [F, H, N, E] in `queryLayout`, finite.
     ///   - keys: the same in `keyLayout`.
+    ///   - shape: F, H, N and E.
+    ///   - queryLayout: how the queries lie in memory.
+    ///   - keyLayout: how the keys do.
+    ///   - reading: which queries count, what is skipped, and the scale of the logits.
     /// - Returns: [F, N - skipped tokens], non-negative; a frame's scores sum to 1 where none is skipped. Logits are as
     ///   exact as float32 products: to some 1e-6 of the largest score where they are of ordinary size.
     ///
@@ -173,6 +177,8 @@ public struct AttentionScorer: ~Copyable {
     ///   - query: [H, E], finite.
     ///   - keys: [G, S, E] in `keyLayout` (its frame stride is not looked at), finite: the keys that the query attends to,
     ///     its own included, after RoPE as the model has it.
+    ///   - shape: H, G, S and E.
+    ///   - keyLayout: how the keys lie in memory.
     ///   - scale: factor of the logits; nil for 1/√E.
     ///   - visual: the positions among the S whose scores are wanted, as ``KeptPrompt/visualPlaces`` gives them.
     /// - Returns: a score a visual position, in their order. The softmax runs over all S keys.

@@ -22,7 +22,7 @@ struct Method: BitwiseCopyable {
         try SelectThenLink(selection, links, in: space.walk).run(on: team)
 
         // Trees of tokens that follow a thing through time: TSTM, spec 5.2.
-        forest = Forest(links, selection, in: space.forest, ranking: space.ranking)
+        forest = Forest(links, in: space.forest, ranking: space.ranking)
         try team.run(forest, over: segments.count)
 
         // Rows: the selected tokens, and clusters of each frame's roots by DPC-kNN, spec 6.

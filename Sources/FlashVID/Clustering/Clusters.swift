@@ -55,15 +55,14 @@ struct Clusters: Stage {
         }
     }
 
-    private let input: Input
     private let forest: Forest
     private let shares: Shares
     private let rows: Rows
     private let space: Space
+    private var input: Input { forest.input }
     private var clip: Clip { input.clip }
 
     init(_ forest: Forest, _ shares: Shares, writing rows: Rows, in space: Space) {
-        input = forest.input
         self.forest = forest
         self.shares = shares
         self.rows = rows
@@ -72,7 +71,7 @@ struct Clusters: Stage {
         // threads wait.
         var count = 0
         for begins in [true, false] {
-            for frame in 0..<input.clip.frames where forest.selection.segments.begins(with: frame) == begins {
+            for frame in 0..<forest.input.clip.frames where forest.selection.segments.begins(with: frame) == begins {
                 space.order[count] = Int32(frame)
                 count += 1
             }

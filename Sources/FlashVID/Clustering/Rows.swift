@@ -19,24 +19,25 @@ struct Rows: BitwiseCopyable {
         }
     }
 
-    private let clip: Clip
+    private let frames: Int
+    private let channels: Int
     private let space: Space
     /// Whether the values of selected rows are there as well, for refinement. They are source tokens.
     let holdsSelected: Bool
 
     /// Numbers the rows of frames that have their picks and their shares.
     init(_ selection: Selection, _ shares: Shares, in space: Space) {
-        let (input, clip) = (selection.input, selection.input.clip)
-        self.clip = clip
+        let input = selection.input
+        (frames, channels) = (input.clip.frames, input.clip.channels)
         self.space = space
         holdsSelected = input.refines
         space.starts[0] = 0
-        for frame in 0..<clip.frames {
+        for frame in 0..<frames {
             space.starts[frame + 1] = space.starts[frame] + selection.picks(ofFrame: frame).count + shares[frame]
         }
     }
 
-    var count: Int { space.starts[clip.frames] }
+    var count: Int { space.starts[frames] }
 
     func ofFrames(_ frames: Range<Int>) -> Range<Int> {
         space.starts[frames.lowerBound]..<space.starts[frames.upperBound]
@@ -50,20 +51,20 @@ struct Rows: BitwiseCopyable {
 
     /// A row's values; not there for a selected row unless ``holdsSelected``.
     @inline(__always)
-    subscript(_ row: Int) -> Table<Float> { space.values.row(row, of: clip.channels) }
+    subscript(_ row: Int) -> Table<Float> { space.values.row(row, of: channels) }
 
     /// Rows as a matrix.
     func matrix(_ rows: Range<Int>) -> MatrixView {
         MatrixView(
-            base: space.values.base + rows.lowerBound &* clip.channels, rows: rows.count, columns: clip.channels,
-            stride: clip.channels)
+            base: space.values.base + rows.lowerBound &* channels, rows: rows.count, columns: channels,
+            stride: channels)
     }
 
     func swap(_ a: Int, _ b: Int) {
         space.indices.swapAt(a, b)
         space.kinds.swapAt(a, b)
-        for channel in 0..<clip.channels {
-            space.values.swapAt(a &* clip.channels &+ channel, b &* clip.channels &+ channel)
+        for channel in 0..<channels {
+            space.values.swapAt(a &* channels &+ channel, b &* channels &+ channel)
         }
     }
 }

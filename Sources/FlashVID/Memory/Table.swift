@@ -59,6 +59,20 @@ struct Table<Element: BitwiseCopyable>: @unchecked Sendable, BitwiseCopyable {
     }
 }
 
+/// Room for one value in the workspace. A stage knows the large ones of those before it by such: values within values would
+/// grow with each stage, and a call has no more stack than the host's thread.
+struct Slot<Value: BitwiseCopyable>: BitwiseCopyable {
+    private let table: Table<Value>
+
+    init(plan: inout Arena.Plan) { table = plan.table(Value.self, 1) }
+
+    func keep(_ value: Value) { table.base.initialize(to: value) }
+
+    /// The value that is kept.
+    @inline(__always)
+    var value: Value { table.base.pointee }
+}
+
 /// What a thread made last, by what it was made for: neighbouring tasks often want the same.
 struct Memo: BitwiseCopyable {
     private let key: Table<Int>

@@ -99,7 +99,7 @@ struct Medoids: BitwiseCopyable {
             space.target[Int(space.rowAtToken[token])] = Int32(next)
             next += 1
         }
-        let rowOfToken = refinement.assignment.rowOfToken
+        let rowOfToken = refinement.rowOfToken
         for token in tokens { rowOfToken[token] = space.target[Int(rowOfToken[token])] }
         for row in rowRange {
             while Int(space.target[row]) != row {

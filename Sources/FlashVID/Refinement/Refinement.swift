@@ -79,14 +79,15 @@ struct Refinement: BitwiseCopyable {
         }
     }
 
-    let input: Input
     private let clusters: Clusters
     let forest: Forest
     let rows: Rows
-    let assignment: Assignment
+    /// [F·N] the row that stands for a token.
+    let rowOfToken: Table<Int32>
     private let space: Space
     /// Rounds that the rows have been through.
     private var finishedRounds = 0
+    var input: Input { forest.input }
     var clip: Clip { input.clip }
     private var selection: Selection { forest.selection }
     private var segments: Segments { forest.selection.segments }
@@ -94,11 +95,10 @@ struct Refinement: BitwiseCopyable {
     init(
         _ rows: Rows, _ assignment: Assignment, _ clusters: Clusters, _ forest: Forest, in space: Space
     ) {
-        input = forest.input
         self.clusters = clusters
         self.forest = forest
         self.rows = rows
-        self.assignment = assignment
+        rowOfToken = assignment.rowOfToken
         self.space = space
         for thread in 0..<space.scratch.count { space.scratch[thread].rowProductsMade.forget() }
     }
@@ -237,9 +237,9 @@ struct Refinement: BitwiseCopyable {
     private func adoptRows(segment: Int) {
         var moved: Int32 = 0
         for token in tokens(ofSegment: segment) where !selection.isSelected(token) {
-            let row = assignment.rowOfToken[token]
+            let row = rowOfToken[token]
             guard row != space.nextRow[token], rows.indices[Int(row)] != token else { continue }
-            assignment.rowOfToken[token] = space.nextRow[token]
+            rowOfToken[token] = space.nextRow[token]
             moved += 1
         }
         space.moved[segment] = moved
@@ -249,7 +249,7 @@ struct Refinement: BitwiseCopyable {
     private func threadMembers(segment: Int) {
         for row in rows(ofSegment: segment) { space.firstMember[row] = -1 }
         for token in tokens(ofSegment: segment).reversed() {
-            let row = Int(assignment.rowOfToken[token])
+            let row = Int(rowOfToken[token])
             space.nextMember[token] = space.firstMember[row]
             space.firstMember[row] = Int32(token)
         }
@@ -319,7 +319,7 @@ extension Refinement {
     private func reassignNearby(_ token: Int, _ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker) -> Bool {
         let inverse = selection.inverseNorm(token)
         guard inverse > 0 else { return false }
-        let present = Int(assignment.rowOfToken[token])
+        let present = Int(rowOfToken[token])
         let source = scratch.token.token(token, of: clip)
         let tolerance = Float(input.tolerance)
         let square = 1 / (inverse * inverse)

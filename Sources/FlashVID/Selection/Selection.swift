@@ -9,6 +9,8 @@ struct Selection: BitwiseCopyable {
         fileprivate let picks: Table<Int32>
         /// [threads]
         fileprivate let scratch: Table<Scratch>
+        fileprivate let input: Slot<Input>
+        fileprivate let means: Slot<FrameMeans>
 
         init(_ input: Input, scratch: Table<Scratch>, plan: inout Arena.Plan) {
             let tokens = input.clip.frames * input.clip.tokensPerFrame
@@ -16,6 +18,8 @@ struct Selection: BitwiseCopyable {
             inverseNorms = plan.table(Float.self, tokens)
             picks = plan.table(Int32.self, input.budget.selectedTokens(before: input.clip.frames))
             self.scratch = scratch
+            self.input = Slot(plan: &plan)
+            means = Slot(plan: &plan)
         }
     }
 
@@ -44,17 +48,17 @@ struct Selection: BitwiseCopyable {
         static let zero = Mark(rawValue: 4)
     }
 
-    let input: Input
-    let means: FrameMeans
     let segments: Segments
     private let space: Space
+    var input: Input { space.input.value }
+    var means: FrameMeans { space.means.value }
     private var clip: Clip { input.clip }
 
     init(_ input: Input, _ means: FrameMeans, _ segments: Segments, in space: Space) {
-        self.input = input
-        self.means = means
         self.segments = segments
         self.space = space
+        space.input.keep(input)
+        space.means.keep(means)
         for thread in 0..<space.scratch.count { space.scratch[thread].weights.forget(means) }
     }
 

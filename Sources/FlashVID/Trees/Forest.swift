@@ -18,18 +18,16 @@ struct Forest: Stage {
         }
     }
 
-    let input: Input
-    let selection: Selection
     private let links: Links
     private let space: Space
     /// [F·N] room for an order statistic.
     private let ranking: Table<Double>
+    var selection: Selection { links.selection }
+    var input: Input { selection.input }
     private var clip: Clip { input.clip }
     private var segments: Segments { selection.segments }
 
-    init(_ links: Links, _ selection: Selection, in space: Space, ranking: Table<Double>) {
-        input = selection.input
-        self.selection = selection
+    init(_ links: Links, in space: Space, ranking: Table<Double>) {
         self.links = links
         self.space = space
         self.ranking = ranking

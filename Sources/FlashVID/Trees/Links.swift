@@ -9,6 +9,7 @@ struct Links: BitwiseCopyable {
         fileprivate let isSettled: Table<Bool>
         /// [threads]
         fileprivate let scratch: Table<Scratch>
+        fileprivate let selection: Slot<Selection>
 
         init(_ clip: Clip, scratch: Table<Scratch>, plan: inout Arena.Plan) {
             let tokens = clip.frames * clip.tokensPerFrame
@@ -16,6 +17,7 @@ struct Links: BitwiseCopyable {
             similarities = plan.table(Double.self, tokens)
             isSettled = plan.table(Bool.self, tokens)
             self.scratch = scratch
+            selection = Slot(plan: &plan)
         }
     }
 
@@ -50,15 +52,14 @@ struct Links: BitwiseCopyable {
         }
     }
 
-    private let input: Input
-    private let selection: Selection
     private let space: Space
+    var selection: Selection { space.selection.value }
+    private var input: Input { selection.input }
     private var clip: Clip { input.clip }
 
     init(_ selection: Selection, in space: Space) {
-        input = selection.input
-        self.selection = selection
         self.space = space
+        space.selection.keep(selection)
     }
 
     /// Whether trees are built at all.

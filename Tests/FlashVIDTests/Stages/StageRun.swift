@@ -55,7 +55,7 @@ struct StageRun {
 
     /// The next stages, each to be called once and in this order.
     func forest() throws -> Forest {
-        let forest = Forest(links, selection, in: space.forest, ranking: space.ranking)
+        let forest = Forest(links, in: space.forest, ranking: space.ranking)
         try team.run(forest, over: segments.count)
         return forest
     }

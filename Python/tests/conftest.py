@@ -14,8 +14,14 @@ import flashvid
 from flashvid import _library
 from support import FIXTURES
 
-# Folders whose tests need what is not everywhere. `scripts/python-test --all` installs all of it.
-NEEDS = {"with_torch": ["torch"], "transformers": ["torch", "transformers"], "with_jobs": ["ray", "pyspark", "pandas"]}
+# Folders whose tests need what is not everywhere. `scripts/python-test --all` installs all of it but vLLM, which
+# `scripts/vllm-test` does.
+NEEDS = {
+    "with_torch": ["torch"],
+    "transformers": ["torch", "transformers"],
+    "with_jobs": ["ray", "pyspark", "pandas"],
+    "vllm": ["torch", "transformers", "vllm"],
+}
 
 
 def is_installed(module: str) -> bool:

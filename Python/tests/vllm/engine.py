@@ -145,7 +145,11 @@ def main(job: Job) -> Result:
     answers = []
     for batch in job.batches:
         settings = [SamplingParams(temperature=0, max_tokens=each.tokens, ignore_eos=True) for each in batch]
-        made = llm.generate([each.for_vllm() for each in batch], settings, use_tqdm=False)
+        try:
+            made = llm.generate([each.for_vllm() for each in batch], settings, use_tqdm=False)
+        except ValueError as error:
+            answers.append([Answer([], [], 0, f"refused: {error}"[:2000], None, 0) for _ in batch])
+            continue
         # Names that the engine gives are those of the requests with something behind them.
         found = [next(value for name, value in read.items() if name.split("-")[0] == each.request_id) for each in made]
         answers.append([

@@ -22,9 +22,11 @@ def _around(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable
 
 
 def prepare() -> None:
-    """Makes vLLM's engine ready, in each of its processes."""
+    """Makes vLLM's engine ready, in each of its processes: the first of its runners, and the second."""
     from vllm.platforms import current_platform
     from vllm.v1.core.sched.scheduler import Scheduler
+    from vllm.v1.worker.gpu.model_runner import GPUModelRunner as SecondRunner
+    from vllm.v1.worker.gpu.model_states.mm_pruning import MultiModalPruner
     from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
     if current_platform.is_cpu():
@@ -33,11 +35,13 @@ def prepare() -> None:
         _around(CPUModelRunner, "load_model", _switched_on)
     _around(GPUModelRunner, "_gather_mm_embeddings", _noting_refusals)
     _around(GPUModelRunner, "sample_tokens", _telling_refusals)
+    _around(MultiModalPruner, "recompute", _noting_refusals_of_second)
+    _around(SecondRunner, "sample_tokens", _telling_refusals)
     _around(Scheduler, "update_from_output", _ending_refused)
 
 
 def _switched_on(own: Callable[..., Any]) -> Callable[..., Any]:
-    """The CPU runner does not look whether videos are pruned, as the one for GPUs does once the model is loaded."""
+    """The first CPU runner does not look whether videos are pruned, as the one for GPUs does once the model is loaded."""
 
     def load_model(self: Any, *positional: Any, **named: Any) -> None:
         own(self, *positional, **named)
@@ -47,33 +51,52 @@ def _switched_on(own: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _noting_refusals(own: Callable[..., Any]) -> Callable[..., Any]:
-    """Finds the request to which a prompt with a refused video belongs: the model knows the prompt alone."""
+    """The model is asked for each request of a step, in order, and does not know whose prompt it sees."""
 
     def _gather_mm_embeddings(self: Any, *positional: Any, **named: Any) -> Any:
-        prompts = getattr(self.get_model(), "refused_prompts", None)
-        if prompts is None:
-            return own(self, *positional, **named)
-        prompts.clear()
-        gathered = own(self, *positional, **named)
-        names = getattr(self, _NAME, set())
-        names.update(
-            name for name in self.input_batch.req_ids
-            if any(self.requests[name].prompt_token_ids is prompt for prompt in prompts))
-        setattr(self, _NAME, names)
-        prompts.clear()
-        return gathered
+        return _noted(self, self.get_model(), lambda: own(self, *positional, **named), lambda: list(self.input_batch.req_ids))
 
     return _gather_mm_embeddings
+
+
+def _noting_refusals_of_second(own: Callable[..., Any]) -> Callable[..., Any]:
+    """The second runner asks for those requests only of which an image or a video is in the step."""
+
+    def recompute(self: Any, mm_embeds: Any, input_batch: Any, req_states: Any) -> Any:
+        starts = input_batch.num_computed_prefill_tokens_np.tolist()
+        counts = input_batch.num_scheduled_tokens.tolist()
+        return _noted(self, self.model, lambda: own(self, mm_embeds, input_batch, req_states), lambda: [
+            name for name, start, count in zip(input_batch.req_ids, starts, counts)
+            if self._num_window_embeds(name, start, start + count)])
+
+    return recompute
+
+
+def _noted(owner: Any, model: Any, gather: Callable[[], Any], asked: Callable[[], list[str]]) -> Any:
+    refusals = getattr(model, "refusals", None)
+    if refusals is None:
+        return gather()
+    refusals.clear()
+    gathered = gather()
+    if any(refusals):
+        names = getattr(owner, _NAME, set())
+        setattr(owner, _NAME, names | {name for name, refused in zip(asked(), refusals) if refused})
+    refusals.clear()
+    return gathered
 
 
 def _telling_refusals(own: Callable[..., Any]) -> Callable[..., Any]:
     def sample_tokens(self: Any, *positional: Any, **named: Any) -> Any:
         output = own(self, *positional, **named)
-        names = getattr(self, _NAME, None)
+        owner = getattr(getattr(self, "model_state", None), "mm_pruner", None) or self
+        names = getattr(owner, _NAME, None)
         if names and output is not None:
-            # An output that is still under way has the real one inside.
-            setattr(getattr(output, "_model_runner_output", output), _NAME, set(names))
-            names.clear()
+            for inner in ("_model_runner_output", "model_runner_output"):  # of an output that is still under way
+                output_of = getattr(output, inner, None)
+                if output_of is not None:
+                    setattr(output_of, _NAME, names)
+            setattr(output, _NAME, names)
+            setattr(owner, _NAME, set())
         return output
 
     return sample_tokens

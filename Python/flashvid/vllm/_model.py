@@ -32,8 +32,8 @@ class CompressedVideos(Base):
     # vLLM looks for these names.
     def __init__(self, *, vllm_config: Any, prefix: str = "") -> None:
         super().__init__(vllm_config=vllm_config, prefix=prefix)
-        #: The numbers of tokens of prompts of which a video was refused since the engine last asked.
-        self.refused_prompts: list[Any] = []
+        #: For each prompt that the engine asked about since it last looked, whether a video of it was refused.
+        self.refusals: list[bool] = []
         if self.is_multimodal_pruning_enabled and hasattr(self.visual, "blocks"):
             self._attention = EncoderAttention(self.visual, self._why_no_attention(vllm_config))
 
@@ -111,6 +111,5 @@ class CompressedVideos(Base):
     ) -> tuple[Sequence[Tensor], Tensor, int]:
         placeholders = [self.config.image_token_id, self.config.video_token_id]
         settled = settle(input_ids, multimodal_embeddings, mrope_positions, num_computed_tokens, placeholders)
-        if settled.refused:
-            self.refused_prompts.append(input_ids)
+        self.refusals.append(settled.refused)
         return settled.values, settled.positions, settled.ahead

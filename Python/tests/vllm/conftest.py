@@ -41,7 +41,9 @@ def reference(models: dict[str, Path], kind: str) -> Reference:
 def start(models: dict[str, Path], kind: str) -> Callable[..., Result]:
     """Runs batches of requests in an engine with compression: start(batches, rate, **options)."""
 
-    def start(batches: list[Any], rate: float = 0.75, *, bad_calls: tuple[int, ...] = (), **options: Any) -> Result:
+    def start(
+        batches: list[Any], rate: float | None = 0.75, *, bad_calls: tuple[int, ...] = (), **options: Any
+    ) -> Result:
         ours = dict(video_pruning_rate=rate, hf_overrides=dict(architectures=[ARCHITECTURES[kind]]))
         return run(Job(str(models[kind]), batches, ours | options, bad_calls))
 

@@ -11,7 +11,7 @@ from engine import Answer, Job, Result, run
 from answers import Reference
 from requests_of import Clip, Picture, Request, ask
 
-VIDEO_TOKEN = 262
+END = 260  # <|vision_end|>
 Start = Callable[..., Result]
 
 ONE = ask(Clip(0), "what is it?")
@@ -72,7 +72,7 @@ def test_in_chunks(start: Start, reference: Reference) -> None:
         agrees(answer, reference, request)
 
 
-def test_behind_a_cached_prefix(start: Start, reference: Reference) -> None:
+def test_behind_a_cached_prefix(start: Start, reference: Reference, kind: str) -> None:
     """Prefixes end where a block of the cache does: inside a video, behind it, between two."""
     requests = [ONE, AGAIN, ONE, MIXED, MIXED, THREE, THREE]
     moved = [ask("x" * count, Clip(11, frames=24, height=168), "?") for count in (0, 8, 16, 24) for _ in range(2)]
@@ -82,7 +82,9 @@ def test_behind_a_cached_prefix(start: Start, reference: Reference) -> None:
     assert len(result.rows) == 1 + 2 + 3 + 1  # nothing is compressed again
     for request, answer in zip(requests + moved, answers):
         agrees(answer, reference, request)
-    assert any(answer.prompt[answer.cached] == VIDEO_TOKEN for answer in answers[7:] if answer.cached)
+    # Behind such an end the video's last marker is still to come; Qwen3-VL's prompts have another one around the video.
+    after = [answer.prompt[answer.cached + 1:].count(END) for answer in answers[7:] if answer.cached]
+    assert max(after) > (1 if kind == "qwen3_vl" else 0)
 
 
 def test_batched(start: Start, alone: Result, reference: Reference) -> None:

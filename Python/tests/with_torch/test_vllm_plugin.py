@@ -323,27 +323,46 @@ def test_a_refused_video_ends_its_request_alone(registry: vllm_stubs.Registry) -
     bad[0, 0] = torch.nan
     inputs = Input(video_grid_thw=torch.tensor([GRID]))
     (rows,) = model._postprocess_video_embeds_evs([bad], inputs)
-    prompt, other = [20, START, *[VIDEO] * len(rows), END], [20, 20]
+    prompt = [20, START, *[VIDEO] * len(rows), END]
     positions, _ = model.get_mrope_input_positions(prompt, [feature("video", 2, len(rows), GRID)])
 
     runner = vllm_stubs.CPURunner(model)
     runner.load_model()
     assert runner.is_multimodal_pruning_enabled
-    runner.input_batch.req_ids = ["bad", "good"]
-    runner.requests = {name: SimpleNamespace(prompt_token_ids=ids) for name, ids in [("bad", prompt), ("good", other)]}
+    runner.input_batch.req_ids = ["words", "bad", "good"]
     model.recompute_mrope_positions(prompt, [rows], positions, 0)
-    runner.refusing = list(model.refused_prompts)
+    (refused,) = model.refusals
+    assert refused
+    runner.refusing = [False, refused, False]
     assert runner._gather_mm_embeddings() == "gathered"
-    output = runner.sample_tokens()
     scheduler = vllm_stubs.Scheduler()
-    scheduler.requests = {"bad": 0, "good": 0}
-    assert scheduler.update_from_output(None, output) == {"bad"}
+    scheduler.requests = {"bad": 0, "good": 0, "words": 0}
+    assert scheduler.update_from_output(None, runner.sample_tokens()) == {"bad"}
     assert scheduler.evicted == {1, 2, 5}
     # And only once.
-    runner.refusing = []
+    runner.refusing = [False] * 3
     runner._gather_mm_embeddings()
     scheduler.encoder_cache_mismatch_reqs.clear()
     assert scheduler.update_from_output(None, runner.sample_tokens()) == set()
+
+
+def test_the_second_runner_tells_too(registry: vllm_stubs.Registry) -> None:
+    from flashvid.vllm import register
+
+    register()
+    pruner = vllm_stubs.Pruner(made("qwen2_5_vl"))
+    runner = vllm_stubs.SecondRunner(pruner)
+    names = ["later", "words", "good", "bad"]
+    batch = SimpleNamespace(
+        req_ids=names, num_computed_prefill_tokens_np=torch.tensor([9, 0, 0, 3]),
+        num_scheduled_tokens=torch.tensor([1, 9, 9, 9]))
+    pruner.refusing = [False, True]  # of those whose videos are in the step
+    assert pruner.recompute([], batch, None) == "recomputed"
+    scheduler = vllm_stubs.Scheduler()
+    scheduler.requests = dict.fromkeys(names)
+    assert scheduler.update_from_output(None, runner.sample_tokens().model_runner_output) == {"bad"}
+    scheduler.encoder_cache_mismatch_reqs.clear()
+    assert scheduler.update_from_output(None, runner.sample_tokens().model_runner_output) == set()
 
 
 def test_registers_both_models(registry: vllm_stubs.Registry) -> None:

@@ -126,13 +126,13 @@ class Runner:
         self.is_multimodal_pruning_enabled = False
         self.input_batch = SimpleNamespace(req_ids=[])
         self.requests: dict[str, Any] = {}
-        self.refusing: list[Any] = []
+        self.refusing: list[bool] = []
 
     def get_model(self) -> Any:
         return self.model
 
     def _gather_mm_embeddings(self, *_: Any) -> str:
-        self.model.refused_prompts.extend(self.refusing)
+        self.model.refusals.extend(self.refusing)
         return "gathered"
 
     def sample_tokens(self, *_: Any) -> Any:
@@ -142,6 +142,29 @@ class Runner:
 class CPURunner(Runner):
     def load_model(self) -> None:
         pass
+
+
+class Pruner:
+    """Of the second runner."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.refusing: list[bool] = []
+
+    def _num_window_embeds(self, name: str, start: int, end: int) -> int:
+        return int(name != "words" and start < 5 < end)
+
+    def recompute(self, *_: Any) -> str:
+        self.model.refusals.extend(self.refusing)
+        return "recomputed"
+
+
+class SecondRunner:
+    def __init__(self, pruner: Pruner) -> None:
+        self.model_state = SimpleNamespace(mm_pruner=pruner)
+
+    def sample_tokens(self, *_: Any) -> Any:
+        return SimpleNamespace(model_runner_output=SimpleNamespace(tokens=[1]))
 
 
 class Scheduler:
@@ -187,6 +210,10 @@ def stubs(version: str = "0.32.0") -> Iterator[Registry]:
         "vllm.v1": {}, "vllm.v1.core": {}, "vllm.v1.core.sched": {}, "vllm.v1.worker": {},
         "vllm.v1.core.sched.scheduler": dict(Scheduler=Scheduler),
         "vllm.v1.worker.gpu_model_runner": dict(GPUModelRunner=Runner),
+        "vllm.v1.worker.gpu": {},
+        "vllm.v1.worker.gpu.model_runner": dict(GPUModelRunner=SecondRunner),
+        "vllm.v1.worker.gpu.model_states": {},
+        "vllm.v1.worker.gpu.model_states.mm_pruning": dict(MultiModalPruner=Pruner),
         "vllm.v1.worker.cpu_model_runner": dict(CPUModelRunner=CPURunner),
     }
     known = {name: module for name, module in sys.modules.items() if name.split(".")[0] == "vllm"}

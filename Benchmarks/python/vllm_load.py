@@ -20,13 +20,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
 import json
 import os
 import platform
-import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -41,10 +38,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT.parent / "Python" / "tests" / "vllm"))
 
 import aiohttp  # noqa: E402
-import cv2  # noqa: E402
 import psutil  # noqa: E402
 import torch  # noqa: E402
 from requests_of import Clip  # noqa: E402
+from server import question, server, video_url  # noqa: E402
 from tiny_models import make  # noqa: E402
 from vllm import __version__ as vllm_version  # noqa: E402
 
@@ -65,62 +62,12 @@ SERVERS: dict[str, list[str]] = {"no pruning": [], "EVS": PRUNED, "FlashVID": PR
 
 
 def frames(seed: int) -> str:
-    """A video as vLLM takes it in a URL."""
-    parts = [
-        base64.b64encode(cv2.imencode(".jpg", frame)[1].tobytes()).decode()
-        for frame in Clip(seed, frames=32, height=168, width=168).pixels()]
-    return "data:video/jpeg;base64," + ",".join(parts)
-
-
-@contextmanager
-def server(model: Path, arguments: list[str]) -> Iterator[psutil.Process]:
-    command = [
-        sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(model), "--port", str(options.port), "--dtype", "float32",
-        "--enforce-eager", "--max-model-len", "4096", "--max-num-seqs", "32", "--served-model-name", "tiny",
-        "--limit-mm-per-prompt", '{"image": 0, "video": 1}', "--mm-processor-cache-gb", "0", "--disable-uvicorn-access-log",
-        "--generation-config", "vllm", *arguments]
-    environment = os.environ | dict(
-        VLLM_NO_USAGE_STATS="1", DO_NOT_TRACK="1", HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1", VLLM_CPU_KVCACHE_SPACE="1")
-    with tempfile.TemporaryFile() as log:
-        process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        try:
-            asyncio.run(ready(process))
-            yield psutil.Process(process.pid)
-        except BaseException:
-            log.seek(0)
-            print(log.read().decode(errors="replace")[-4000:], file=sys.stderr)
-            raise
-        finally:
-            os.killpg(process.pid, signal.SIGTERM)
-            try:
-                process.wait(60)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-async def ready(process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 300
-    async with aiohttp.ClientSession() as session:
-        while time.monotonic() < deadline:
-            if process.poll() is not None:
-                raise RuntimeError("the server has ended")
-            try:
-                async with session.get(f"{URL}/health") as answer:
-                    if answer.status == 200:
-                        return
-            except aiohttp.ClientError:
-                pass
-            await asyncio.sleep(0.5)
-    raise RuntimeError("the server does not start")
+    return video_url(Clip(seed, frames=32, height=168, width=168))
 
 
 async def ask(session: aiohttp.ClientSession, video: str) -> tuple[float, int]:
     """Seconds to the first token, and tokens of the prompt."""
-    body = dict(
-        model="tiny", max_tokens=16, temperature=0, ignore_eos=True, stream=True, stream_options=dict(include_usage=True),
-        messages=[dict(role="user", content=[
-            dict(type="video_url", video_url=dict(url=video)), dict(type="text", text="what is it?")])])
+    body = question(video=video, stream=True, stream_options=dict(include_usage=True))
     start, first, tokens = time.perf_counter(), 0.0, 0
     async with session.post(f"{URL}/v1/chat/completions", json=body) as answer:
         if answer.status != 200:
@@ -157,6 +104,12 @@ async def load(count: int, videos: list[str], on_the_way: Any = None) -> tuple[f
         return time.perf_counter() - start, list(results)
 
 
+@contextmanager
+def running(model: Path, arguments: list[str]) -> Iterator[psutil.Process]:
+    with server(model, arguments, options.port) as (process, _):
+        yield psutil.Process(process.pid)
+
+
 def engine_of(process: psutil.Process) -> psutil.Process:
     """The process in which the models run: of the server's children the one of most memory."""
     return max(process.children(recursive=True), key=lambda each: each.memory_info().rss)
@@ -174,7 +127,7 @@ with tempfile.TemporaryDirectory() as folder:
     found: dict[str, list[dict[str, Any]]] = {name: [] for name in SERVERS}
     for _ in range(options.rounds):
         for name, arguments in SERVERS.items():
-            with server(model, arguments) as process:
+            with running(model, arguments) as process:
                 asyncio.run(load(options.concurrent, videos))
                 engine = engine_of(process)
                 threads = 0
@@ -197,7 +150,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     memory: list[tuple[int, float]] = []
     if options.memory:
-        with server(model, SERVERS["FlashVID"]) as process:
+        with running(model, SERVERS["FlashVID"]) as process:
             asyncio.run(load(options.concurrent, videos))
             memory.append((0, resident(process)))
 

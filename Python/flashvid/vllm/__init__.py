@@ -22,8 +22,8 @@ __all__ = ["ARCHITECTURES", "register"]
 def register() -> None:
     """Makes vLLM know the models: vLLM calls this in each of its processes, and maybe more than once.
 
-    Where they cannot work their names are known all the same, and refuse with the reason: whoever serves another model is not
-    disturbed.
+    Where they cannot work their names are known all the same, and refuse with the reason: whoever serves another model is
+    not disturbed.
     """
     from vllm import ModelRegistry
 

@@ -54,7 +54,8 @@ def _noting_refusals(own: Callable[..., Any]) -> Callable[..., Any]:
     """The model is asked for each request of a step, in order, and does not know whose prompt it sees."""
 
     def _gather_mm_embeddings(self: Any, *positional: Any, **named: Any) -> Any:
-        return _noted(self, self.get_model(), lambda: own(self, *positional, **named), lambda: list(self.input_batch.req_ids))
+        return _noted(
+            self, self.get_model(), lambda: own(self, *positional, **named), lambda: list(self.input_batch.req_ids))
 
     return _gather_mm_embeddings
 
@@ -79,7 +80,7 @@ def _noted(owner: Any, model: Any, gather: Callable[[], Any], asked: Callable[[]
     refusals.clear()
     gathered = gather()
     if any(refusals):
-        names = getattr(owner, _NAME, set())
+        names: set[str] = getattr(owner, _NAME, set())
         setattr(owner, _NAME, names | {name for name, refused in zip(asked(), refusals) if refused})
     refusals.clear()
     return gathered

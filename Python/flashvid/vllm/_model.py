@@ -12,7 +12,7 @@ from torch import Tensor
 from .. import Error
 from .._configuration import Model
 from ._positions import Item, attach, lay_out, settle
-from ._rows import EncoderAttention, Rows, compressed, refused
+from ._rows import EncoderAttention, Rows, compressed, cores, refused
 
 if TYPE_CHECKING:
     Base = Any
@@ -34,6 +34,7 @@ class CompressedVideos(Base):
         super().__init__(vllm_config=vllm_config, prefix=prefix)
         #: For each prompt that the engine asked about since it last looked, whether a video of it was refused.
         self.refusals: list[bool] = []
+        self._ranks = int(vllm_config.parallel_config.world_size)
         if self.is_multimodal_pruning_enabled and hasattr(self.visual, "blocks"):
             self._attention = EncoderAttention(self.visual, self._why_no_attention(vllm_config))
 
@@ -50,10 +51,16 @@ class CompressedVideos(Base):
 
     def _rows(self, embeddings: Sequence[Tensor], grids: list[list[int]], width: int | None = None) -> list[Rows]:
         """The rows of some videos, from what the encoder gave; the engine looks at the first `width` channels."""
+        with cores(self._ranks) as threads:
+            return self._rows_with(threads, embeddings, grids, width)
+
+    def _rows_with(
+        self, threads: int, embeddings: Sequence[Tensor], grids: list[list[int]], width: int | None
+    ) -> list[Rows]:
         failure: Error | None = None
         scores: list[Tensor | None] = [None] * len(grids)
         try:
-            scores = self._attention.take(grids)
+            scores = self._attention.take(grids, threads)
         except Error as error:
             failure = error
         made = []
@@ -61,7 +68,7 @@ class CompressedVideos(Base):
             features = each[:, :width].unflatten(0, (frames, -1))
             count = self._row_count(features.shape[1], frames)
             if failure is None:
-                made.append(compressed(features, score, count, self.preset))
+                made.append(compressed(features, score, count, self.preset, threads))
             else:
                 made.append(refused(features, count, failure))
         return made

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
@@ -54,7 +58,7 @@ class EncoderAttention:
     def forget(self) -> None:
         self._seen = None
 
-    def take(self, grids: list[list[int]]) -> list[Tensor | None]:
+    def take(self, grids: list[list[int]], threads: int | None = None) -> list[Tensor | None]:
         """[F, N] for each of the videos that the encoder saw last, or None where its attention is not known.
 
         Raises:
@@ -68,7 +72,7 @@ class EncoderAttention:
             return [None] * len(grids)
         queries, keys, scale = seen
         scores: list[Tensor | None] = []
-        with Scorer() as scorer:
+        with Scorer(threads=threads) as scorer:
             for grid, query, key in zip(grids, queries.flatten(0, 1).split(sizes), keys.flatten(0, 1).split(sizes)):
                 query, key = (
                     each.view(grid[0], -1, *each.shape[1:]).transpose(1, 2) for each in (query.float(), key.float()))
@@ -84,14 +88,37 @@ class EncoderAttention:
             patch_pixels=int(visual.patch_size))
 
 
-def compressed(features: Tensor, scores: Tensor | None, count: int, preset: Model) -> Rows:
+@contextmanager
+def cores(ranks: int = 1) -> Iterator[int]:
+    """The number of threads for the engine, and as long as this lasts the cores that are this process's.
+
+    VLLM's CPU worker names a core for each thread of OpenMP's. That binds the calling thread to the first of them, and threads
+    that it starts would all be there.
+    """
+    named = next(
+        (value for name in ("GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES") if (value := os.environ.get(name))), "")
+    own = os.sched_getaffinity(0)
+    bound = {int(number) for number in re.findall(r"\d+", named)}
+    if not bound or not own < bound:
+        yield max(1, min(len(own), (os.cpu_count() or 1) // ranks, 64))
+        return
+    os.sched_setaffinity(0, bound)
+    try:
+        yield min(len(bound), 64)
+    finally:
+        os.sched_setaffinity(0, own)
+
+
+def compressed(
+    features: Tensor, scores: Tensor | None, count: int, preset: Model, threads: int | None = None
+) -> Rows:
     """A video's features [F, N, D] as exactly so many rows.
 
-    What the engine refuses, such as numbers that are not finite, becomes rows of zeros, marked as refused: an exception would
-    end the server, and numbers that are not finite would spread in its cache.
+    What the engine refuses, such as numbers that are not finite, becomes rows of zeros, marked as refused: an exception
+    would end the server, and numbers that are not finite would spread in its cache.
     """
     try:
-        made = compress(features, scores, preset=preset, rows=count)
+        made = compress(features, scores, preset=preset, rows=count, threads=threads)
     except Error as error:
         return refused(features, count, error)
     return Rows(made.tokens, made.indices, False)

@@ -13,6 +13,6 @@ def problem() -> str | None:
     version = str(vllm.__version__)
     if version.split(".")[:2] != SUPPORTED.split("."):
         return (
-            f"FlashVID's models are made for vLLM {SUPPORTED} and this is {version}: install vllm=={SUPPORTED}.*, or a version of "
-            "flashvid that is made for this one")
+            f"FlashVID's models are made for vLLM {SUPPORTED} and this is {version}: install vllm=={SUPPORTED}.*, or a version "
+            "of flashvid that is made for this one")
     return None

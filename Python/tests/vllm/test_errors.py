@@ -32,7 +32,7 @@ def test_a_video_that_is_not_finite(start: Start, reference: Reference) -> None:
 
 
 def test_a_video_of_one_frame(start: Start, reference: Reference, kind: str) -> None:
-    """Qwen2.5-VL's processor doubles the frame, Qwen3-VL's refuses it: that is the request's error, and the next is answered."""
+    """Qwen2.5-VL's processor doubles the frame. Qwen3-VL's refuses it: the request's error, and the next is answered."""
     request = ask(Clip(0, frames=1), "what?")
     (one,), (other,) = start([[request], [ONE]]).answers
     if kind == "qwen2_5_vl":

@@ -67,7 +67,8 @@ def make(kind: str, folder: Path) -> Path:
         rope: dict[str, Any] = dict(rope_type="default", rope_theta=1e6, mrope_section=[4, 6, 6])
         windows = dict(patch_size=14, window_size=112, fullatt_block_indexes=[1, 3], tokens_per_second=2)
         model = Qwen2_5_VLForConditionalGeneration(Qwen2_5_VLConfig(
-            text_config=text | dict(rope_parameters=rope), vision_config=vision | windows, tie_word_embeddings=False, **tokens))
+            text_config=text | dict(rope_parameters=rope), vision_config=vision | windows, tie_word_embeddings=False,
+            **tokens))
     else:
         patch, processor, video_processor = 16, "Qwen3VLProcessor", "Qwen3VLVideoProcessor"
         rope = dict(rope_type="default", rope_theta=5e6, mrope_section=[4, 6, 6], mrope_interleaved=True)

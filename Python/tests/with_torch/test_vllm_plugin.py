@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -30,7 +31,9 @@ def made(name: str, rate: float | None = RATE, **visual: Any) -> Any:
     """A model of the plugin's."""
     module = importlib.import_module(f"flashvid.vllm.{name}")
     kind = {"qwen2_5_vl": "FlashVIDQwen2_5_VL", "qwen3_vl": "FlashVIDQwen3_VL"}[name]
-    settings = SimpleNamespace(rate=rate, compilation_config=SimpleNamespace(compile_mm_encoder=False))
+    settings = SimpleNamespace(
+        rate=rate, compilation_config=SimpleNamespace(compile_mm_encoder=False),
+        parallel_config=SimpleNamespace(world_size=1))
     model = getattr(module, kind)(vllm_config=settings)
     vars(model.visual).update(visual)
     return model
@@ -138,6 +141,28 @@ def test_what_is_not_finite_is_refused() -> None:
     query[0, 5, 0, 0] = torch.inf
     model.visual.blocks[2]["attn"]["attn"](query=query, key=key)
     assert model._rows([embeddings()], [GRID])[0].refused
+
+
+def test_threads_are_where_openmps_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flashvid.vllm._rows import cores
+
+    own = os.sched_getaffinity(0)
+    if len(own) < 2:
+        pytest.skip("a single core")
+    first = {min(own)}
+    with cores() as threads:
+        assert threads == len(own)
+    monkeypatch.setenv("GOMP_CPU_AFFINITY", " ".join(map(str, own)))
+    try:
+        os.sched_setaffinity(0, first)
+        with cores() as threads:
+            assert threads == len(own) and os.sched_getaffinity(0) == own
+        assert os.sched_getaffinity(0) == first
+        monkeypatch.setenv("GOMP_CPU_AFFINITY", str(min(own)))
+        with cores() as threads:
+            assert threads == 1 and os.sched_getaffinity(0) == first
+    finally:
+        os.sched_setaffinity(0, own)
 
 
 def test_deepstack_rows_are_gathered() -> None:

@@ -63,7 +63,8 @@ class Qwen(nn.Module):
             start = max((max(column) for column in columns), default=-1) + 1
             if len(columns) in grids:
                 frames, rows, width = grids[len(columns)]
-                columns += [[start + t, start + y, start + x] for t in range(frames) for y in range(rows) for x in range(width)]
+                places = torch.cartesian_prod(torch.arange(frames), torch.arange(rows), torch.arange(width)) + start
+                columns += places.tolist()
             else:
                 columns.append([start] * 3)
         positions = torch.tensor(columns).T

@@ -110,12 +110,13 @@ def engines() -> list[dict[str, Any]]:
     from requests_of import Clip, Picture, ask
     from tiny_models import make
 
-    asked = [ask(Clip(0), "what is it?"), ask(Clip(3), "one", Picture(4), Clip(5, frames=12), "what?")]
+    one, several = ask(Clip(0), "what is it?"), ask(Clip(3), "one", Picture(4), Clip(5, frames=12), "what?")
     long = [ask(Clip(3, frames=24), "what is it?"), ask(Clip(3, frames=24), "and now?")]
     ways: list[tuple[str, list[Any], dict[str, Any]]] = [
-        ("whole", asked, dict(enable_prefix_caching=False)),
-        ("chunks", asked, dict(enable_prefix_caching=False, max_num_batched_tokens=37, max_model_len=2048)),
+        ("whole", [one], dict(enable_prefix_caching=False)),
+        ("chunks", [one], dict(enable_prefix_caching=False, max_num_batched_tokens=37, max_model_len=2048)),
         ("prefix", long, dict(enable_prefix_caching=True, block_size=32)),
+        ("several", [several], dict(enable_prefix_caching=False)),
     ]
     ours = {"qwen2_5_vl": "FlashVIDQwen2_5_VL", "qwen3_vl": "FlashVIDQwen3_VL"}
     found = []
@@ -187,15 +188,16 @@ if "step" in kept:
         "", f"Attention from queries and keys, {FRAMES} frames of {4 * TOKENS} patches, 16 heads of 80: {median:.0f} ms"]
 if "prompts" in kept:
     lines += [
-        "", "Tiny models, rate 0.75: tokens of two prompts in; positions that are not the uncompressed prompt's, of all read",
-        "model       method    tokens        whole       chunks of 37  behind a prefix",
+        "", "Tiny models, rate 0.75: tokens of a prompt in, and positions that are not the uncompressed prompt's, of all read",
+        "model       method    tokens  whole       chunks of 37  behind a prefix  video, image, video",
     ]
     for row in kept["prompts"]:
         told = [
             f"{each[0]} of {each[1]}" if isinstance(each, list) else each
-            for each in (row["whole"], row["chunks"], row["prefix"])]
+            for each in (row[way] for way in ("whole", "chunks", "prefix", "several"))]
         tokens = ", ".join(map(str, row.get("tokens", ["-"])))
-        lines.append(f"{row['model']:10}  {row['method']:8}  {tokens:12}  {told[0]:10}  {told[1]:12}  {told[2]}")
+        lines.append(
+            f"{row['model']:10}  {row['method']:8}  {tokens:6}  {told[0]:10}  {told[1]:12}  {told[2]:15}  {told[3]}")
 print("\n".join(lines))
 if options.write:
     folder.mkdir(parents=True, exist_ok=True)

@@ -103,12 +103,17 @@ def test_scores_decide() -> None:
     assert not torch.equal(model._rows([embeddings()], [GRID])[0].indices, without)
 
 
-def test_an_images_attention_is_not_a_videos() -> None:
+def test_attention_is_of_the_videos_that_the_encoder_saw_last() -> None:
     model = made("qwen2_5_vl")
-    run_tower(model, [[1, 8, 12]])
-    model._postprocess_image_embeds_evs([embeddings(frames=1)], {"image_grid_thw": torch.tensor([[1, 8, 12]])})
+    image = [1, 24, 24]  # of as many patches as the video
+    run_tower(model, [image])
+    model._postprocess_image_embeds_evs([embeddings()], {"image_grid_thw": torch.tensor([image])})
     assert model._attention.take([GRID]) == [None]
     run_tower(model, [[1, 8, 12]])
+    assert model._attention.take([GRID]) == [None]
+    run_tower(model, [GRID])
+    (scores,) = model._attention.take([GRID])
+    assert scores is not None
     assert model._attention.take([GRID]) == [None]
 
 

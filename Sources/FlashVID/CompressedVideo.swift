@@ -63,8 +63,22 @@ extension CompressedVideo {
         public internal(set) var stageSeconds = [Double](repeating: 0, count: Stage.allCases.count)
         /// Decisions too close for float32 that were settled in double precision.
         public internal(set) var closeCalls = 0
+        /// How the numbers that they hang on were found.
+        public internal(set) var settled = Settled()
         /// Threads used.
         public internal(set) var threads = 1
+
+        package init() {}
+    }
+
+    /// Numbers that float32 could not tell apart, cosines and distances of two tokens or rows, by how they became known.
+    public struct Settled: Sendable, Hashable, BitwiseCopyable {
+        /// Of tokens that are equal, which costs nothing.
+        public internal(set) var byClass = 0
+        /// In a product of matrices in double precision.
+        public internal(set) var inBlocks = 0
+        /// One at a time, in double precision.
+        public internal(set) var singly = 0
 
         package init() {}
     }

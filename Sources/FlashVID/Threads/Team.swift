@@ -27,6 +27,13 @@ struct Worker: BitwiseCopyable {
     /// Counts a decision that was settled in double.
     func countCloseCall() { team.closeCalls[number] += 1 }
 
+    /// Counts numbers that were settled, by how they were.
+    func countSettled(byClass: Int = 0, inBlocks: Int = 0, singly: Int = 0) {
+        team.settled.base[number].byClass += byClass
+        team.settled.base[number].inBlocks += inBlocks
+        team.settled.base[number].singly += singly
+    }
+
     /// Charges the time that `body` takes to another stage than the one under way.
     func charge(_ stage: CompressedVideo.Stage, insteadOf own: CompressedVideo.Stage, _ body: () -> Void) {
         let start = Clock.now
@@ -49,6 +56,8 @@ struct Team: BitwiseCopyable {
     private let seconds: Table<Double>
     /// [threads]
     fileprivate let closeCalls: Table<Int>
+    /// [threads]
+    fileprivate let settled: Table<CompressedVideo.Settled>
 
     init(_ pool: WorkerPool, _ watch: Watch, plan: inout Arena.Plan) {
         poolReference = .passUnretained(pool)
@@ -56,9 +65,11 @@ struct Team: BitwiseCopyable {
         threads = pool.threads
         seconds = plan.table(Double.self, threads, CompressedVideo.Stage.allCases.count)
         closeCalls = plan.table(Int.self, threads)
+        settled = plan.table(CompressedVideo.Settled.self, threads)
         guard plan.handsOut else { return }
         seconds.fill(0)
         closeCalls.fill(0)
+        settled.fill(CompressedVideo.Settled())
     }
 
     /// Runs a stage's tasks, and returns when all are done.
@@ -96,10 +107,14 @@ struct Team: BitwiseCopyable {
         let stages = CompressedVideo.Stage.allCases.count
         for stage in 0..<stages { statistics.stageSeconds[stage] = 0 }
         statistics.closeCalls = 0
+        statistics.settled = CompressedVideo.Settled()
         statistics.threads = threads
         for thread in 0..<threads {
             for stage in 0..<stages { statistics.stageSeconds[stage] += seconds[thread * stages + stage] }
             statistics.closeCalls += closeCalls[thread]
+            statistics.settled.byClass += settled[thread].byClass
+            statistics.settled.inBlocks += settled[thread].inBlocks
+            statistics.settled.singly += settled[thread].singly
         }
     }
 }

@@ -38,8 +38,11 @@ let package = Package(
         ),
         .target(name: "FlashVIDLibC", swiftSettings: settings),
         .target(name: "CFlashVIDProcess", dependencies: ["CBLASShim"]),
+        // Loops over rows, for each level of the machine's vectors. levels.h is included by kernels.c.
+        .target(name: "CFlashVIDKernels", exclude: ["levels.h"]),
         .target(
-            name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDProcess", "FlashVIDLibC"], swiftSettings: settings),
+            name: "FlashVID", dependencies: ["CBLASShim", "CFlashVIDKernels", "CFlashVIDProcess", "FlashVIDLibC"],
+            swiftSettings: settings),
         .target(name: "FlashVIDHost", dependencies: ["FlashVID", "FlashVIDLibC"], swiftSettings: settings),
         .target(name: "CFlashVID"),
         .target(
@@ -77,7 +80,8 @@ let package = Package(
         .testTarget(
             name: "FlashVIDTests",
             dependencies: [
-                "AllocationCounter", "CBLASShim", "FlashVID", "FlashVIDFile", "FlashVIDLibC", "TestSupport",
+                "AllocationCounter", "CBLASShim", "CFlashVIDKernels", "FlashVID", "FlashVIDFile", "FlashVIDLibC",
+                "TestSupport",
             ],
             swiftSettings: settings),
         .testTarget(

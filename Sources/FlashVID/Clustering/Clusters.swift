@@ -35,7 +35,7 @@ struct Clusters: Stage {
         /// [D] an aggregate, and a mean of some.
         fileprivate let aggregate: Table<Double>
         fileprivate let mean: Table<Double>
-        fileprivate let distance: RootDistance.Scratch
+        fileprivate let exactDistances: RootDistances.Scratch
         fileprivate let reader: Forest.Reader
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
@@ -50,7 +50,7 @@ struct Clusters: Stage {
             peaks = DensityPeaks.Scratch(count, plan: &plan)
             aggregate = plan.table(Double.self, channels)
             mean = plan.table(Double.self, channels)
-            distance = RootDistance.Scratch(clip, plan: &plan)
+            exactDistances = RootDistances.Scratch(clip, plan: &plan)
             reader = Forest.Reader(clip, plan: &plan)
         }
     }
@@ -164,8 +164,8 @@ struct Clusters: Stage {
         DensityPeaks(
             count: count, clusters: clusters, distances: scratch.distances.part(0..<(count &* count)),
             errors: scratch.errors.part(0..<count), unit: scale * scale / Double(clip.channels),
-            source: RootDistance(forest, roots, scratch.distance, scratch.reader), scratch: scratch.peaks,
-            worker: worker
+            source: RootDistances(forest, roots, values, scratch.exactDistances, scratch.reader, worker),
+            scratch: scratch.peaks, worker: worker
         ).assign(centres: scratch.centres)
         return scale
     }
@@ -181,14 +181,13 @@ struct Clusters: Stage {
                 // As a row of the values, in which its place is still free.
                 let row = clip.token(root, convertedInto: target.base)
                 if position == 0 { origin.copy(row) }
-                for channel in 0..<clip.channels { target.base[channel] = row[channel] - origin.base[channel] }
+                SinglePrecision.subtract(
+                    UnsafePointer(origin.base), from: row, into: target.base, count: clip.channels)
             } else {
                 forest.aggregate(root: root, into: scratch.aggregate, scratch.reader)
                 let row = scratch.aggregate.base
                 if position == 0 { DoublePrecision.round(UnsafePointer(row), into: origin.base, count: clip.channels) }
-                for channel in 0..<clip.channels {
-                    target.base[channel] = Float(row[channel] - Double(origin.base[channel]))
-                }
+                DoublePrecision.round(row, less: origin.base, into: target.base, count: clip.channels)
             }
         }
     }
@@ -200,9 +199,8 @@ struct Clusters: Stage {
         for position in 0..<roots.count {
             forest.aggregate(root: Int(roots[position]), into: scratch.aggregate, scratch.reader)
             let target = scratch.values.row(position, of: clip.channels)
-            for channel in 0..<clip.channels {
-                target[channel] = Float((scratch.aggregate[channel] - Double(scratch.origin[channel])) * down)
-            }
+            DoublePrecision.round(
+                scratch.aggregate.base, less: scratch.origin.base, scale: down, into: target.base, count: clip.channels)
         }
         return 1 / down
     }
@@ -252,45 +250,7 @@ struct Clusters: Stage {
         if isExact {
             DoublePrecision.round(UnsafePointer(mean.base), into: target.base, count: clip.channels)
         } else {
-            for channel in 0..<clip.channels {
-                target.base[channel] = Float(mean.base[channel] + Double(scratch.origin.base[channel]))
-            }
+            DoublePrecision.round(mean.base, plus: scratch.origin.base, into: target.base, count: clip.channels)
         }
-    }
-}
-
-/// Distances of a frame's roots in double.
-struct RootDistance {
-    struct Scratch: BitwiseCopyable {
-        /// [D] each.
-        fileprivate let first: Table<Double>
-        fileprivate let second: Table<Double>
-
-        init(_ clip: Clip, plan: inout Arena.Plan) {
-            first = plan.table(Double.self, clip.channels)
-            second = plan.table(Double.self, clip.channels)
-        }
-    }
-
-    private let forest: Forest
-    private let roots: Table<Int32>
-    private let scratch: Scratch
-    private let reader: Forest.Reader
-
-    init(_ forest: Forest, _ roots: Table<Int32>, _ scratch: Scratch, _ reader: Forest.Reader) {
-        self.forest = forest
-        self.roots = roots
-        self.scratch = scratch
-        self.reader = reader
-    }
-
-    /// Euclidean distance of two roots' aggregates over √D, from the source tokens; 0 for equal rows.
-    func callAsFunction(_ a: Int, _ b: Int) -> Double {
-        forest.aggregate(root: Int(roots[a]), into: scratch.first, reader)
-        forest.aggregate(root: Int(roots[b]), into: scratch.second, reader)
-        let channels = forest.input.clip.channels
-        let square = DoublePrecision.squaredDistance(
-            UnsafePointer(scratch.first.base), UnsafePointer(scratch.second.base), count: channels)
-        return square.squareRoot() / Double(channels).squareRoot()
     }
 }

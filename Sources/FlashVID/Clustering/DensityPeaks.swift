@@ -15,8 +15,8 @@ struct DensityPeaks {
     let errors: Table<Float>
     /// What a float32 squared distance is multiplied with: 1/D, and the square of the scale that was taken out of the rows.
     let unit: Double
-    /// The rows themselves, for exact distances.
-    let source: RootDistance
+    /// Their distances in double.
+    let source: RootDistances
 
     /// Room for the steps' results, `count` each.
     struct Scratch: BitwiseCopyable {
@@ -32,6 +32,8 @@ struct DensityPeaks {
         fileprivate let deltaUpper: Table<Double>
         fileprivate let ranking: Table<Double>
         fileprivate let isCentre: Table<Bool>
+        /// Largest distance of all, or -1.
+        fileprivate let farthest: Table<Double>
 
         init(_ count: Int, plan: inout Arena.Plan) {
             meanLower = plan.table(Float.self, count)
@@ -42,6 +44,7 @@ struct DensityPeaks {
             deltaUpper = plan.table(Double.self, count)
             ranking = plan.table(Double.self, count)
             isCentre = plan.table(Bool.self, count)
+            farthest = plan.table(Double.self, 1)
         }
     }
 
@@ -69,6 +72,7 @@ struct DensityPeaks {
     /// Bounds of the mean of every row's smallest squared distances, the zero to itself included. The density is
     /// exp(-mean), so they order the densities. Leaves infinity on the diagonal.
     private func estimateDensities() {
+        scratch.farthest[0] = -1
         var widest: Float = 0
         for row in 0..<count { widest = max(widest, errors[row]) }
         for row in 0..<count {
@@ -123,9 +127,7 @@ struct DensityPeaks {
         smallest[rank] = value
     }
 
-    private func exactDistance(_ a: Int, _ b: Int) -> Double {
-        a == b ? 0 : source(a, b)
-    }
+    private func exactDistance(_ a: Int, _ b: Int) -> Double { a == b ? 0 : source[a, b] }
 
     private func density(_ row: Int) -> Double {
         if scratch.exactDensity[row] >= 0 { return scratch.exactDensity[row] }
@@ -142,6 +144,7 @@ struct DensityPeaks {
             let reach = bounds[wanted - 1].nextUp
             for column in 0..<count where column != row && line[column] - errors[row] - errors[column] <= reach {
                 insert(exactDistance(row, column), into: &nearest, wanted)
+                if nearest[wanted - 1] == 0 { break }
             }
         }
         var sum = 0.0
@@ -226,6 +229,7 @@ struct DensityPeaks {
     }
 
     private func exactFarthest() -> Double {
+        if scratch.farthest[0] >= 0 { return scratch.farthest[0] }
         var lower: Float = 0
         for row in 0..<count {
             for column in (row + 1)..<max(count, row + 1) {
@@ -239,6 +243,7 @@ struct DensityPeaks {
                 farthest = max(farthest, exactDistance(row, column))
             }
         }
+        scratch.farthest[0] = farthest
         return farthest
     }
 

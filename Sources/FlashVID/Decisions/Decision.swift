@@ -6,7 +6,7 @@
 enum Decision {
     /// Which number is the largest.
     struct Largest {
-        /// Its index; -1 where there is no candidate.
+        /// Its index; -1 where there is no candidate, and where it was left open.
         let index: Int
         /// Its value, if it took one to decide.
         let value: Double?
@@ -19,12 +19,16 @@ enum Decision {
     ///   - indices: in ascending order; those that `isCandidate` holds for count.
     ///   - lower, upper: bounds of a number, the same each time they are asked for.
     ///   - limit: no number is larger, so that the first that reaches it is the largest.
+    ///   - comparesSettled: whether bounds are of the very numbers that `settle` gives, so that one may leave others behind.
+    ///     Where false they are only in the same order.
+    ///   - leavesOpen: whether to leave a decision between so many open.
     ///   - wins: whether a number comes before another, at a lower index, that is equal.
     ///   - settle: the number in double.
     @inline(__always)
     static func largest<Bound: BinaryFloatingPoint, Indices: Sequence<Int>>(
         of indices: Indices, where isCandidate: (Int) -> Bool = { _ in true }, lower: (Int) -> Bound,
-        upper: (Int) -> Bound, limit: Double = .infinity,
+        upper: (Int) -> Bound, limit: Double = .infinity, comparesSettled: Bool = false,
+        leavesOpen: (_ rivals: Int) -> Bool = { _ in false },
         wins: (_ later: Int, _ earlier: Int) -> Bool = { _, _ in false }, settle: (Int) -> Double
     ) -> Largest {
         var threshold = -Bound.infinity
@@ -39,9 +43,11 @@ enum Decision {
             rivals &+= 1
         }
         guard rivals > 1 else { return Largest(index: first, value: nil) }
+        guard !leavesOpen(rivals) else { return Largest(index: -1, value: nil) }
         var best = -1
         var largest = -Double.infinity
         for index in indices where isCandidate(index) && !(upper(index) < threshold) {
+            if comparesSettled, Double(upper(index)) < largest { continue }
             let value = settle(index)
             if best < 0 || value > largest || (value == largest && wins(index, best)) {
                 best = index

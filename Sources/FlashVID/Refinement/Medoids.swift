@@ -67,14 +67,16 @@ struct Medoids: BitwiseCopyable {
             nearest = min(nearest, space.distances[member])
         }
         // The value was rounded too, by up to half a unit in the last place of each of its channels; that moves every
-        // distance by as much.
-        let length = Double(BLAS.dot(value, value, count: clip.channels)).squareRoot()
-        let limit = Double(nearest).squareRoot() + 2e-7 * length
-        // And float32's sum of squares errs by far less than this.
-        let reach = limit * limit * (1 + 1e-5)
+        // distance by as much. And float32's sum of squares errs by far less than the other part.
+        let moved = 1e-7 * Double(BLAS.dot(value, value, count: clip.channels)).squareRoot()
+        let farthest = Double(nearest).squareRoot() * (1 + 5e-6) + moved
         var exactValue: UnsafePointer<Double>?
         let medoid = Decision.largest(
-            of: members, lower: { _ in -reach }, upper: { -Double(space.distances[$0]) },
+            of: members, lower: { _ in -farthest * farthest },
+            upper: { member in
+                let least = max(0, Double(space.distances[member]).squareRoot() * (1 - 5e-6) - moved)
+                return -least * least
+            }, comparesSettled: true,
             settle: { member in
                 let value = exactValue ?? refinement.value(ofRow: row, scratch)
                 exactValue = value

@@ -36,6 +36,7 @@ struct Refinement: BitwiseCopyable {
     /// What a thread needs for a frame or a row.
     struct Scratch: BitwiseCopyable {
         static let maximumRowProducts = 640
+        static let maximumValues = 32
 
         /// [N, D] tokens that enter a product, and [N] which they are.
         fileprivate let tokens: Table<Float>
@@ -48,8 +49,23 @@ struct Refinement: BitwiseCopyable {
         /// Products of a segment's rows with each other, for the round and the segment that they were made for last.
         fileprivate let rowProducts: Table<Float>
         fileprivate let rowProductsMade: Memo
-        /// [D] a row's value, and an aggregate of its cluster.
-        let value: Table<Double>
+        /// [32, D] values of rows in double, for the round and the segment that they were made for last, and [32] whose they
+        /// are, or -1.
+        fileprivate let values: Table<Double>
+        fileprivate let valueRows: Table<Int32>
+        fileprivate let valuesMade: Memo
+        /// Distances of a frame that were computed singly, and [N] tokens that were left to a block, how many, and [N] their
+        /// nearest distances so far.
+        fileprivate let singles: Table<Int>
+        fileprivate let open: Table<Int32>
+        fileprivate let openCount: Table<Int>
+        fileprivate let nearest: Table<Double>
+        /// [N, 32] distances of tokens from rows.
+        fileprivate let distances: Table<Double>
+        fileprivate let classes: TokenClasses.Scratch
+        /// [N] by first token of a class, one that has its row.
+        fileprivate let assigned: Table<Int32>
+        /// [D] an aggregate of a row's cluster.
         fileprivate let aggregate: Table<Double>
         /// A token that is compared with rows, and one that is a row.
         let token: TokenPair
@@ -71,7 +87,16 @@ struct Refinement: BitwiseCopyable {
             rowProducts = plan.table(Float.self, side, side)
             rowProductsMade = Memo(plan: &plan)
             let refined = input.configuration.asksForRefinement ? channels : 0
-            value = plan.table(Double.self, refined)
+            values = plan.table(Double.self, Self.maximumValues, refined)
+            valueRows = plan.table(Int32.self, Self.maximumValues)
+            valuesMade = Memo(plan: &plan)
+            singles = plan.table(Int.self, 1)
+            open = plan.table(Int32.self, count)
+            openCount = plan.table(Int.self, 1)
+            nearest = plan.table(Double.self, count)
+            distances = plan.table(Double.self, count, Self.maximumValues)
+            classes = TokenClasses.Scratch(clip, plan: &plan)
+            assigned = plan.table(Int32.self, clip.tokensPerFrame)
             aggregate = plan.table(Double.self, refined)
             token = TokenPair(clip, plan: &plan)
             rowToken = TokenPair(clip, plan: &plan)
@@ -100,7 +125,10 @@ struct Refinement: BitwiseCopyable {
         self.rows = rows
         rowOfToken = assignment.rowOfToken
         self.space = space
-        for thread in 0..<space.scratch.count { space.scratch[thread].rowProductsMade.forget() }
+        for thread in 0..<space.scratch.count {
+            space.scratch[thread].rowProductsMade.forget()
+            space.scratch[thread].valuesMade.forget()
+        }
     }
 
     /// Refines rows and assignment in place. Each round costs at the most one product of the unselected tokens with their
@@ -147,10 +175,20 @@ struct Refinement: BitwiseCopyable {
         }
     }
 
-    /// A row in double, in the scratch's `value`: a selected token as it is, a contextual row as the mean of its cluster's
-    /// aggregates, and after a round as the mean of its members.
+    /// A row in double, until that of the 32nd from it is asked for: a selected token as it is, a contextual row as the mean
+    /// of its cluster's aggregates, and after a round as the mean of its members.
     func value(ofRow row: Int, _ scratch: Scratch) -> UnsafePointer<Double> {
-        let value = scratch.value
+        scratch.valuesMade(finishedRounds) { scratch.valueRows.fill(-1) }
+        let place = row % Scratch.maximumValues
+        let value = scratch.values.row(place, of: clip.channels)
+        if scratch.valueRows[place] != Int32(row) {
+            makeValue(ofRow: row, into: value, scratch)
+            scratch.valueRows[place] = Int32(row)
+        }
+        return UnsafePointer(value.base)
+    }
+
+    private func makeValue(ofRow row: Int, into value: Table<Double>, _ scratch: Scratch) {
         if rows.kinds[row] == .selected {
             value.fill(0)
             let token = scratch.rowToken.token(rows.indices[row], of: clip)
@@ -174,7 +212,6 @@ struct Refinement: BitwiseCopyable {
             }
             DoublePrecision.divide(value.base, by: count, count: clip.channels)
         }
-        return UnsafePointer(value.base)
     }
 
     // MARK: Rows, some a task
@@ -290,8 +327,17 @@ extension Refinement {
                 BLAS.gram(self.rows.matrix(rows), into: scratch.rowProducts.base)
             }
         }
+        scratch.singles[0] = 0
+        scratch.openCount[0] = 0
+        // In place, or converted into where those that are left then move up.
+        let classes = TokenClasses(clip.frame(frame, convertedInto: scratch.tokens.base), in: scratch.classes)
+        scratch.assigned.fill(-1)
         var left = 0
         for (index, token) in tokens.enumerated() where !selection.isSelected(token) {
+            // Equal tokens have one nearest row.
+            let first = classes.first(index)
+            guard scratch.assigned[first] < 0 else { continue }
+            scratch.assigned[first] = Int32(token)
             if knowsDistances, reassignNearby(token, rows, scratch, worker) { continue }
             clip.copyToken(token, into: scratch.tokens.row(left, of: clip.channels).base)
             scratch.tokenIndices[left] = Int32(index)
@@ -306,11 +352,47 @@ extension Refinement {
             BLAS.products(part, self.rows.matrix(rows), into: scratch.products.base)
             for index in 0..<count {
                 let token = tokens.lowerBound &+ Int(scratch.tokenIndices[start + index])
-                space.nextRow[token] = Int32(
-                    nearestRow(token, scratch.products.row(index, of: rows.count), rows.count, scratch, worker) {
-                        rows.lowerBound &+ $0
-                    })
+                assignNearestRow(token, scratch.products.row(index, of: rows.count), rows.count, scratch, worker) {
+                    rows.lowerBound &+ $0
+                }
             }
+        }
+        settleOpen(rows, scratch, worker)
+        guard !classes.areDistinct else { return }
+        for (index, token) in tokens.enumerated() where !selection.isSelected(token) {
+            let assigned = Int(scratch.assigned[classes.first(index)])
+            guard assigned != token else { continue }
+            space.nextRow[token] = space.nextRow[assigned]
+            worker.countSettled(byClass: 1)
+        }
+    }
+
+    /// Finds the nearest rows of the tokens that were left open, in double: a panel of rows at a time.
+    private func settleOpen(_ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker) {
+        let count = scratch.openCount[0]
+        guard count > 0 else { return }
+        worker.countSettled(inBlocks: count &* rows.count)
+        for index in 0..<count {
+            clip.copyToken(Int(scratch.open[index]), into: scratch.tokens.row(index, of: clip.channels).base)
+            scratch.nearest[index] = .infinity
+        }
+        let tokens = MatrixView(
+            base: scratch.tokens.base, rows: count, columns: clip.channels, stride: clip.channels)
+        var row = rows.lowerBound
+        while row < rows.upperBound {
+            let place = row % Scratch.maximumValues
+            let others = min(Scratch.maximumValues - place, rows.upperBound - row)
+            for other in 0..<others { _ = value(ofRow: row + other, scratch) }
+            DoublePrecision.squaredDistances(
+                tokens, scratch.values.row(place, of: clip.channels).base, others: others, into: scratch.distances.base)
+            for index in 0..<count {
+                let distances = scratch.distances.row(index, of: others)
+                for other in 0..<others where distances[other] < scratch.nearest[index] {
+                    scratch.nearest[index] = distances[other]
+                    space.nextRow[Int(scratch.open[index])] = Int32(row + other)
+                }
+            }
+            row += others
         }
     }
 
@@ -350,19 +432,19 @@ extension Refinement {
                 index == own
                 ? product : BLAS.dot(source, self.rows[rows.lowerBound + index].base, count: clip.channels)
         }
-        space.nextRow[token] = Int32(
-            nearestRow(token, scratch.nearby, number, scratch, worker) {
-                rows.lowerBound &+ Int(scratch.candidates[$0])
-            })
+        assignNearestRow(token, scratch.nearby, number, scratch, worker) {
+            rows.lowerBound &+ Int(scratch.candidates[$0])
+        }
         return true
     }
 
-    /// The nearest of `count` rows, of which the products with the token are given; of equally near ones the first. Compares
-    /// squared distances less the token's own square.
+    /// Gives a token the nearest of `count` rows, of which the products with it are given; of equally near ones the first.
+    /// Compares squared distances less the token's own square. Leaves it open once that a frame has asked for many distances
+    /// in double.
     @inline(__always)
-    private func nearestRow(
+    private func assignNearestRow(
         _ token: Int, _ products: Table<Float>, _ count: Int, _ scratch: Scratch, _ worker: Worker, row: (Int) -> Int
-    ) -> Int {
+    ) {
         let inverse = selection.inverseNorm(token)
         let length = inverse > 0 ? 1 / inverse : 0
         let tolerance = Float(input.tolerance)
@@ -380,12 +462,21 @@ extension Refinement {
                 let square = space.squares[row(index)]
                 return isExtreme ? .infinity : -(square - 2 * products[index] - error(square))
             },
+            leavesOpen: { rivals in scratch.singles[0] &+ rivals > clip.tokensPerFrame },
             settle: { index in
+                scratch.singles[0] &+= 1
+                worker.countSettled(singly: 1)
                 let value = value(ofRow: row(index), scratch)
                 return -DoublePrecision.squaredDistance(
                     scratch.token.token(token, of: clip), value, count: clip.channels)
             })
+        if nearest.index < 0 {
+            worker.countCloseCall()
+            scratch.open[scratch.openCount[0]] = Int32(token)
+            scratch.openCount[0] &+= 1
+            return
+        }
         if nearest.value != nil { worker.countCloseCall() }
-        return row(nearest.index)
+        space.nextRow[token] = Int32(row(nearest.index))
     }
 }

@@ -1,88 +1,194 @@
-/// Picks of a segment's earlier frames, from which the choice in a frame starts (spec 12.1).
+/// Picks of a segment's earlier frames, from which the choice in a frame starts (spec 12.1). Of equal ones the first stands
+/// for all: a still picture has no more picks to carry than it has tokens.
 struct CarriedPicks {
-    /// What a thread needs: picks of earlier frames, a block of them at a time.
+    /// What a thread needs along a segment.
     struct Scratch: BitwiseCopyable {
-        static let rows = 256
-        /// [rows, D]
+        static let rows = 64
+        /// [rows, D] a block of picks.
         fileprivate let values: Table<Float>
-        /// [rows, N] their products with a frame.
+        /// [rows, N] their products with a frame, and the same in double.
         fileprivate let products: Table<Float>
-        /// [rows] the tokens that they are.
-        fileprivate let tokens: Table<Int>
+        fileprivate let exactProducts: Table<Double>
+        /// Different picks of the segment so far: the tokens, their squared lengths or NaN, and how many they are.
+        fileprivate let picks: Table<Int32>
+        fileprivate let pickSquares: Table<Double>
+        fileprivate let count: Table<Int>
+        /// [N] nearest or farthest distance of a token to them, within bounds; in double, or NaN; the squared lengths of
+        /// tokens, or NaN.
+        fileprivate let distances: Table<Interval>
+        fileprivate let exactDistances: Table<Double>
+        fileprivate let squares: Table<Double>
+        /// How many were settled singly; -1 once that all are known.
+        fileprivate let settled: Table<Int>
 
         init(_ input: Input, plan: inout Arena.Plan) {
-            let rows = input.configuration.carry && input.budget.selects ? Self.rows : 0
+            let carries = input.configuration.carry && input.budget.selects
+            let (rows, tokens) = carries ? (Self.rows, input.clip.tokensPerFrame) : (0, 0)
             values = plan.table(Float.self, rows, input.clip.channels)
-            products = plan.table(Float.self, rows, input.clip.tokensPerFrame)
-            tokens = plan.table(Int.self, rows)
+            products = plan.table(Float.self, rows, tokens)
+            exactProducts = plan.table(Double.self, rows, tokens)
+            let all = carries ? input.budget.selectedTokens(before: input.clip.frames) : 0
+            picks = plan.table(Int32.self, all)
+            pickSquares = plan.table(Double.self, all)
+            count = plan.table(Int.self, 1)
+            distances = plan.table(Interval.self, tokens)
+            exactDistances = plan.table(Double.self, tokens)
+            squares = plan.table(Double.self, tokens)
+            settled = plan.table(Int.self, 1)
+        }
+
+        /// To be called after each frame's choice, in order.
+        func keep(_ picks: Table<Int32>, of frame: Selection.Frame, startsSegment: Bool) {
+            guard self.picks.count > 0 else { return }
+            if startsSegment { count[0] = 0 }
+            for pick in picks.buffer where frame.classes.pick(Int(pick)) < 0 {
+                frame.classes.note(pick: count[0], of: Int(pick))
+                self.picks[count[0]] = Int32(frame.number &* frame.tokens.rows &+ Int(pick))
+                pickSquares[count[0]] = .nan
+                count[0] += 1
+            }
         }
     }
 
     private let selection: Selection
-    private let frame: Int
+    private let tokens: TokenClasses
+    private let first: Int
+    private let weights: SelectionWeights
     private let scratch: Scratch
+    private let pair: TokenPair
+    private let worker: Worker
     private var clip: Clip { selection.input.clip }
+    private var count: Int { scratch.count[0] }
 
     /// Nil where there are none.
-    init?(_ selection: Selection, _ frame: Int, _ scratch: Scratch) {
-        let earlier = selection.segments.earlierFrames(than: frame)
-        guard selection.input.configuration.carry, selection.input.budget.selectedTokens(of: earlier) > 0 else {
-            return nil
-        }
+    init?(
+        _ selection: Selection, _ frame: Int, _ tokens: TokenClasses, _ weights: SelectionWeights,
+        _ scratch: Selection.Scratch, _ worker: Worker
+    ) {
+        guard selection.input.configuration.carry,
+            selection.input.budget.selectedTokens(of: selection.segments.earlierFrames(than: frame)) > 0
+        else { return nil }
         self.selection = selection
-        self.frame = frame
-        self.scratch = scratch
+        self.tokens = tokens
+        first = frame &* tokens.tokens.rows
+        self.weights = weights
+        self.scratch = scratch.carried
+        pair = scratch.pair
+        self.worker = worker
     }
 
-    /// Calls `body` with every token that was picked in the segment's earlier frames.
-    func visit(_ body: (Int) -> Void) {
-        for earlier in selection.segments.earlierFrames(than: frame) {
-            let first = earlier &* clip.tokensPerFrame
-            for pick in selection.picks(ofFrame: earlier).buffer { body(first &+ Int(pick)) }
-        }
-    }
+    // MARK: Bounds
 
     /// The nearest or farthest distance of every token to an earlier pick, whichever its weight asks for. One product of
     /// the picks with the frame, a block of them at a time: 2·P·N·D flops for P picks.
-    func distances(
-        _ tokens: MatrixView, _ weights: SelectionWeights, into distances: Table<Interval>, _ pair: TokenPair,
-        distance: (_ cosine: Float) -> Interval
-    ) {
-        for index in 0..<tokens.rows {
-            distances[index] = Interval(exactly: weights.countsNearest(index) ? .infinity : -.infinity)
+    func distances(into distances: Table<Interval>, distance: (_ cosine: Float) -> Interval) {
+        scratch.exactDistances.fill(.nan)
+        scratch.squares.fill(.nan)
+        scratch.settled[0] = 0
+        for index in 0..<distances.count {
+            scratch.distances[index] = Interval(exactly: weights.countsNearest(index) ? .infinity : -.infinity)
         }
-        var rows = 0
-        func flush() {
-            let block = MatrixView(
-                base: scratch.values.base, rows: rows, columns: tokens.columns, stride: tokens.columns)
-            BLAS.products(block, tokens, into: scratch.products.base)
-            for row in 0..<rows { include(row, weights, distances, pair, distance) }
-            rows = 0
+        forEachBlock { picks, block in
+            BLAS.products(block, tokens.tokens, into: scratch.products.base)
+            for (row, pick) in picks.enumerated() { include(row, Int(scratch.picks[pick]), distance) }
         }
-        visit { pick in
-            clip.copyToken(pick, into: scratch.values.row(rows, of: tokens.columns).base)
-            scratch.tokens[rows] = pick
-            rows += 1
-            if rows == Scratch.rows { flush() }
+        for index in 0..<distances.count where tokens.pick(index) >= 0 && weights.countsNearest(index) {
+            let token = first &+ index
+            scratch.distances[index] = Interval(exactly: selection.isZero(token) ? 1 : 0)
+            worker.countSettled(byClass: 1)
         }
-        flush()
+        distances.copy(scratch.distances)
     }
 
-    private func include(
-        _ row: Int, _ weights: SelectionWeights, _ distances: Table<Interval>, _ pair: TokenPair,
-        _ distance: (Float) -> Interval
-    ) {
-        let pick = scratch.tokens[row]
-        let products = scratch.products.row(row, of: distances.count)
+    /// Calls `body` with some picks at a time, by their numbers, and their values.
+    private func forEachBlock(_ body: (_ picks: Range<Int>, _ block: MatrixView) -> Void) {
+        let channels = clip.channels
+        for start in stride(from: 0, to: count, by: Scratch.rows) {
+            let picks = start..<min(count, start + Scratch.rows)
+            for (row, pick) in picks.enumerated() {
+                clip.copyToken(Int(scratch.picks[pick]), into: scratch.values.row(row, of: channels).base)
+            }
+            body(
+                picks,
+                MatrixView(base: scratch.values.base, rows: picks.count, columns: channels, stride: channels))
+        }
+    }
+
+    private func include(_ row: Int, _ pick: Int, _ distance: (Float) -> Interval) {
+        let products = scratch.products.row(row, of: scratch.distances.count)
         let scale = selection.inverseNorm(pick)
         let isExtreme = selection.isExtreme(pick)
-        for (index, token) in clip.tokens(ofFrame: frame).enumerated() {
+        for index in 0..<scratch.distances.count {
+            let token = first &+ index
             let interval =
                 isExtreme || selection.isExtreme(token)
                 ? Interval(exactly: 1 - pair.cosine(token, pick, of: clip))
                 : distance(products[index] * (scale * selection.inverseNorm(token)))
-            distances[index] =
-                weights.countsNearest(index) ? .min(distances[index], interval) : .max(distances[index], interval)
+            scratch.distances[index] =
+                weights.countsNearest(index)
+                ? .min(scratch.distances[index], interval) : .max(scratch.distances[index], interval)
         }
+    }
+
+    // MARK: Exact
+
+    /// Bounds of the distance that counts of a token to the picks.
+    subscript(_ index: Int) -> Interval { scratch.distances[index] }
+
+    /// The same in double. Tokens are settled one by one, and once that they are many, all in a block.
+    func exactDistance(_ index: Int) -> Double {
+        if scratch.distances[index].isExact { return scratch.distances[index].lower }
+        if scratch.exactDistances[index].isNaN {
+            if scratch.settled[0] < max(4, tokens.tokens.rows / 8) {
+                settle(index)
+            } else {
+                settleAll()
+            }
+        }
+        return scratch.exactDistances[index]
+    }
+
+    private func settle(_ index: Int) {
+        scratch.settled[0] += 1
+        worker.countSettled(singly: count)
+        var result = weights.countsNearest(index) ? Double.infinity : -Double.infinity
+        let row = tokens.tokens.row(index)
+        for pick in 0..<count {
+            let other = clip.token(Int(scratch.picks[pick]), convertedInto: scratch.values.base)
+            take(DoublePrecision.dot(row, other, count: clip.channels), pick, other, of: index, into: &result)
+        }
+        scratch.exactDistances[index] = result
+    }
+
+    private func settleAll() {
+        let tokens = tokens.tokens
+        worker.countSettled(inBlocks: count &* tokens.rows)
+        for index in 0..<tokens.rows {
+            scratch.exactDistances[index] = weights.countsNearest(index) ? .infinity : -.infinity
+        }
+        forEachBlock { picks, block in
+            DoublePrecision.products(block, tokens, into: scratch.exactProducts.base)
+            for (row, pick) in picks.enumerated() {
+                let products = scratch.exactProducts.row(row, of: tokens.rows)
+                for index in 0..<tokens.rows {
+                    take(products[index], pick, block.row(row), of: index, into: &scratch.exactDistances.base[index])
+                }
+            }
+        }
+    }
+
+    private func take(
+        _ product: Double, _ pick: Int, _ values: UnsafePointer<Float>, of index: Int, into result: inout Double
+    ) {
+        if scratch.pickSquares[pick].isNaN {
+            scratch.pickSquares[pick] = DoublePrecision.dot(values, values, count: clip.channels)
+        }
+        if scratch.squares[index].isNaN {
+            let row = tokens.tokens.row(index)
+            scratch.squares[index] = DoublePrecision.dot(row, row, count: clip.channels)
+        }
+        let distance =
+            1 - DoublePrecision.cosine(dot: product, scratch.squares[index], scratch.pickSquares[pick])
+        result = weights.countsNearest(index) ? min(result, distance) : max(result, distance)
     }
 }

@@ -29,12 +29,12 @@ struct MaxMinDiversity {
 
     private let selection: Selection
     private let frame: Int
-    private let tokens: MatrixView
+    private let classes: TokenClasses
     private let cosines: CosineMatrix
+    private let exactCosines: ExactCosines
     private let weights: SelectionWeights
     private let carried: CarriedPicks?
     private let scratch: Scratch
-    private let pair: TokenPair
     private let worker: Worker
     /// What a distance may err by.
     private let reach: Double
@@ -42,17 +42,17 @@ struct MaxMinDiversity {
     private var distances: Table<Interval> { scratch.distances }
 
     init(
-        _ selection: Selection, _ frame: Int, _ tokens: MatrixView, _ cosines: CosineMatrix,
+        _ selection: Selection, _ frame: Int, _ classes: TokenClasses, _ cosines: CosineMatrix,
         _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
     ) {
         self.selection = selection
         self.frame = frame
-        self.tokens = tokens
+        self.classes = classes
         self.cosines = cosines
+        exactCosines = ExactCosines(within: classes, in: scratch.exactCosines, worker)
         self.weights = weights
-        carried = CarriedPicks(selection, frame, scratch.carried)
+        carried = CarriedPicks(selection, frame, classes, weights, scratch, worker)
         self.scratch = scratch.diversity
-        pair = scratch.pair
         self.worker = worker
         reach = selection.input.cosineReach
     }
@@ -61,12 +61,19 @@ struct MaxMinDiversity {
     func select(into picks: Table<Int32>) {
         scratch.isChosen.fill(false)
         if let carried {
-            carried.distances(tokens, weights, into: distances, pair) { distance($0) }
+            carried.distances(into: distances) { distance($0) }
         } else {
             isolate()
         }
         let keepsCandidates = selection.input.configuration.keepsChosenCandidates
+        var isExact = false
         for position in 0..<picks.count {
+            if exactCosines.areKnown, !isExact, position > 0 {
+                isExact = true
+                for index in 0..<count where !distances[index].isExact {
+                    distances[index] = Interval(exactly: exactDistance(index, to: picks.part(0..<position)))
+                }
+            }
             let isFirst = position == 0 && carried == nil
             let choice = mostDistant { index in
                 isFirst ? exactIsolation(index) : exactDistance(index, to: picks.part(0..<position))
@@ -86,7 +93,7 @@ struct MaxMinDiversity {
         }
         return Decision.largest(
             of: 0..<count, where: { !scratch.isChosen[$0] }, lower: { scratch.weighted[$0].lower },
-            upper: { scratch.weighted[$0].upper },
+            upper: { scratch.weighted[$0].upper }, comparesSettled: true,
             settle: { index in
                 if !weights[index].isExact { weights.settle(index) }
                 if !distances[index].isExact {
@@ -107,9 +114,10 @@ struct MaxMinDiversity {
 
     private func token(_ index: Int) -> Int { frame &* count &+ index }
 
-    private func exactDistance(_ a: Int, _ b: Int) -> Double {
-        1 - pair.cosine(token(a), token(b), of: selection.input.clip)
-    }
+    private func exactDistance(_ a: Int, _ b: Int) -> Double { 1 - exactCosines[a, b] }
+
+    /// Whether a token is known to have a distance of 0 to another.
+    private func hasEqual(_ index: Int) -> Bool { classes.size(index) > 1 && !isZero(index) }
 
     // MARK: First choice
 
@@ -121,6 +129,9 @@ struct MaxMinDiversity {
                 distances[index] = Interval(exactly: isZero(index) ? 1 : 0)
             } else if isZero(index) {
                 distances[index] = Interval(exactly: 1)
+            } else if hasEqual(index) {
+                distances[index] = Interval(exactly: 0)
+                worker.countSettled(byClass: 1)
             } else {
                 distances[index] = distance(scratch.largest[index])
             }
@@ -139,6 +150,7 @@ struct MaxMinDiversity {
             var nearest = Double.infinity
             for other in 0..<count where other != index && distance(cosines[index, other]).lower <= bound.upper {
                 nearest = min(nearest, exactDistance(index, other))
+                if nearest == 0 { break }
             }
             return nearest
         }
@@ -156,17 +168,27 @@ struct MaxMinDiversity {
 
     /// Takes a choice's distances into the candidates'.
     private func include(_ choice: Int, first: Bool) {
+        if exactCosines.areKnown {
+            for index in 0..<count { take(Interval(exactly: exactDistance(index, choice)), at: index, first: first) }
+            return
+        }
         cosines.copy(row: choice, into: scratch.cosines.base)
+        let own = Interval(exactly: isZero(choice) ? 1 : 0)
+        let repeats = classes.size(choice) > 1
         for index in 0..<count {
-            let distance =
-                index == choice ? Interval(exactly: isZero(index) ? 1 : 0) : distance(scratch.cosines[index])
-            if first {
-                distances[index] = distance
-            } else if weights.countsNearest(index) {
-                distances[index] = .min(distances[index], distance)
-            } else {
-                distances[index] = .max(distances[index], distance)
-            }
+            let isEqual = index == choice || (repeats && classes.first(index) == classes.first(choice))
+            take(isEqual ? own : distance(scratch.cosines[index]), at: index, first: first)
+        }
+    }
+
+    @inline(__always)
+    private func take(_ distance: Interval, at index: Int, first: Bool) {
+        if first {
+            distances[index] = distance
+        } else if weights.countsNearest(index) {
+            distances[index] = .min(distances[index], distance)
+        } else {
+            distances[index] = .max(distances[index], distance)
         }
     }
 
@@ -176,18 +198,14 @@ struct MaxMinDiversity {
         let countsNearest = weights.countsNearest(index)
         var result = countsNearest ? Double.infinity : -Double.infinity
         func take(_ distance: Double) { result = countsNearest ? min(result, distance) : max(result, distance) }
+        func isInReach(_ interval: Interval) -> Bool {
+            countsNearest ? interval.lower <= bound.upper : interval.upper >= bound.lower
+        }
         for pick in chosen.buffer {
             let pick = Int(pick)
-            if pick == index {
-                take(isZero(index) ? 1 : 0)
-                continue
-            }
-            let interval = distance(cosines[index, pick])
-            if countsNearest ? interval.lower <= bound.upper : interval.upper >= bound.lower {
-                take(exactDistance(index, pick))
-            }
+            if isInReach(distance(cosines[index, pick])) { take(exactDistance(index, pick)) }
         }
-        carried?.visit { pick in take(1 - pair.cosine(token(index), pick, of: selection.input.clip)) }
+        if let carried, isInReach(carried[index]) { take(carried.exactDistance(index)) }
         return result
     }
 }

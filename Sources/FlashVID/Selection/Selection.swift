@@ -28,6 +28,7 @@ struct Selection: BitwiseCopyable {
         let weights: SelectionWeights.Scratch
         let diversity: MaxMinDiversity.Scratch
         let carried: CarriedPicks.Scratch
+        let exactCosines: ExactCosines.Scratch
         /// [N] room for an order statistic.
         fileprivate let ranking: Table<Double>
         let pair: TokenPair
@@ -36,6 +37,7 @@ struct Selection: BitwiseCopyable {
             weights = SelectionWeights.Scratch(input, plan: &plan)
             diversity = MaxMinDiversity.Scratch(input.clip, plan: &plan)
             carried = CarriedPicks.Scratch(input, plan: &plan)
+            exactCosines = ExactCosines.Scratch(input.clip, plan: &plan)
             ranking = plan.table(Double.self, input.clip.tokensPerFrame)
             pair = TokenPair(input.clip, plan: &plan)
         }
@@ -84,19 +86,24 @@ struct Selection: BitwiseCopyable {
         space.picks.part(input.budget.selectedTokens(before: frame)..<input.budget.selectedTokens(before: frame &+ 1))
     }
 
+    /// Room for exact cosines of a thread's frames at hand.
+    func exactCosines(_ worker: Worker) -> ExactCosines.Scratch { space.scratch[worker.number].exactCosines }
+
     // MARK: Selecting
 
     /// A frame after its selection, as the next one meets it.
     struct Frame {
         let number: Int
         let tokens: MatrixView
+        let classes: TokenClasses
         /// Cosines of its tokens with each other, where selection needed them.
         let cosines: CosineMatrix?
     }
 
-    /// Picks a frame's tokens. `tokens` are the frame's in float32; `gram` is room for N² products, which the result's
-    /// cosines keep. O(N²·D) in one Gram matrix.
-    func select(frame: Int, _ tokens: MatrixView, gram: Table<Float>, _ worker: Worker) -> Frame {
+    /// Picks a frame's tokens, of which `classes` has the values in float32, matched with the frame before where that is
+    /// of the same segment; `gram` is room for N² products, which the result's cosines keep. O(N²·D) in one Gram matrix.
+    func select(frame: Int, _ classes: TokenClasses, gram: Table<Float>, _ worker: Worker) -> Frame {
+        let tokens = classes.tokens
         let picks = picks(ofFrame: frame)
         space.marks.fill(clip.tokens(ofFrame: frame), with: [])
         // Max-min diversity reads the Gram matrix; plain attention needs the norms alone.
@@ -112,7 +119,7 @@ struct Selection: BitwiseCopyable {
                     gram: gram.base, count: clip.tokensPerFrame,
                     inverseNorms: space.inverseNorms.part(clip.tokens(ofFrame: frame)).base)
                 settleExtremes(frame, matrix, scratch.pair)
-                MaxMinDiversity(self, frame, tokens, matrix, weights, scratch, worker).select(into: picks)
+                MaxMinDiversity(self, frame, classes, matrix, weights, scratch, worker).select(into: picks)
                 picks.sort()
                 cosines = matrix
             } else {
@@ -121,7 +128,9 @@ struct Selection: BitwiseCopyable {
         }
         let first = frame &* clip.tokensPerFrame
         for pick in picks.buffer { space.marks.base[first &+ Int(pick)].insert(.selected) }
-        return Frame(number: frame, tokens: tokens, cosines: cosines)
+        let result = Frame(number: frame, tokens: tokens, classes: classes, cosines: cosines)
+        space.scratch[worker.number].carried.keep(picks, of: result, startsSegment: segments.begins(with: frame))
+        return result
     }
 
     /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle. `gram` are the products of the

@@ -112,6 +112,8 @@ struct Links: BitwiseCopyable {
         let scratch = space.scratch[worker.number]
         let count = clip.tokensPerFrame
         let (laterTokens, earlierTokens) = (clip.tokens(ofFrame: later.number), clip.tokens(ofFrame: earlier.number))
+        let exact = ExactCosines(
+            from: later.classes, to: earlier.classes, in: selection.exactCosines(worker), worker)
         // Selected columns are pushed out of a cosine's range.
         var hasExtremes = false
         var hasColumns = false
@@ -128,7 +130,7 @@ struct Links: BitwiseCopyable {
 
         var rows = 0
         for index in 0..<count where !selection.isSelected(laterTokens.lowerBound &+ index) {
-            if !hasExtremes, linkNearby(index, later, to: earlier, scratch, worker) { continue }
+            if !hasExtremes, linkNearby(index, later, to: earlier, exact, scratch, worker) { continue }
             scratch.rows.row(rows, of: clip.channels).copy(later.tokens.row(index))
             scratch.rowTokens[rows] = Int32(index)
             rows += 1
@@ -144,7 +146,7 @@ struct Links: BitwiseCopyable {
                 cosines[column] = cosines[column] * (scale * scratch.scales[column]) + scratch.shifts[column]
             }
             if hasExtremes { settleExtremes(cosines, token, earlierTokens, scratch.pair) }
-            nameParent(token, cosines, count: count, scratch, worker) { earlierTokens.lowerBound &+ $0 }
+            nameParent(token, cosines, count: count, exact, worker) { $0 }
         }
     }
 
@@ -170,7 +172,8 @@ struct Links: BitwiseCopyable {
     /// angles within the frame are known from its selection. Slow or still parts of a picture leave a handful, and single
     /// dot products with these cost less than a row of the product.
     private func linkNearby(
-        _ index: Int, _ later: Selection.Frame, to earlier: Selection.Frame, _ scratch: Scratch, _ worker: Worker
+        _ index: Int, _ later: Selection.Frame, to earlier: Selection.Frame, _ exact: ExactCosines,
+        _ scratch: Scratch, _ worker: Worker
     ) -> Bool {
         let earlierFirst = earlier.number &* clip.tokensPerFrame
         let (token, anchor) = (later.number &* clip.tokensPerFrame &+ index, earlierFirst &+ index)
@@ -200,21 +203,21 @@ struct Links: BitwiseCopyable {
             let other = Int(scratch.candidates[candidate])
             scratch.nearby[candidate] = other == index ? nearest : cosine(other)
         }
-        nameParent(token, scratch.nearby, count: count, scratch, worker) {
-            earlierFirst &+ Int(scratch.candidates[$0])
-        }
+        nameParent(token, scratch.nearby, count: count, exact, worker) { Int(scratch.candidates[$0]) }
         return true
     }
 
     // MARK: Decision
 
     /// Names the parent of a token among `count` candidates, of which the cosines are given: the best, and of equal ones the
-    /// first. One that cannot be above the threshold stays unnamed.
+    /// first. One that cannot be above the threshold stays unnamed. `candidate` tells their indices in the frame before.
     @inline(__always)
     private func nameParent(
-        _ token: Int, _ cosines: Table<Float>, count: Int, _ scratch: Scratch, _ worker: Worker,
+        _ token: Int, _ cosines: Table<Float>, count: Int, _ exact: ExactCosines, _ worker: Worker,
         candidate: (Int) -> Int
     ) {
+        let index = token % clip.tokensPerFrame
+        let earlierFirst = token &- index &- clip.tokensPerFrame
         let reach = input.cosineReach
         var largest = -Float.infinity
         for index in 0..<count { largest = max(largest, cosines[index]) }
@@ -222,21 +225,18 @@ struct Links: BitwiseCopyable {
         space.similarities[token] = best
         guard best + reach > input.configuration.temporalThreshold else { return }
 
-        // Bounds of the others that matter are as wide as the best one's; a cosine above 1 is none.
-        let limit = Float(best - 2 * reach).nextDown
+        // With what the bounds themselves may be rounded by, in float32.
+        let bound = Float(reach) + 2 * .ulpOfOne
         let parent = Decision.largest(
-            of: 0..<count, lower: { _ in limit }, upper: { cosines[$0] }, limit: 1,
-            settle: { pairCosine(token, candidate($0), scratch) })
-        space.parents[token] = Int32(candidate(parent.index))
+            of: 0..<count, lower: { _ in Float(best) - bound }, upper: { cosines[$0] + bound }, limit: 1,
+            comparesSettled: true, settle: { exact[index, candidate($0)] })
+        space.parents[token] = Int32(earlierFirst &+ candidate(parent.index))
         if let cosine = parent.value {
             worker.countCloseCall()
             setSimilarity(token, exactly: cosine)
         } else if best - reach <= input.configuration.temporalThreshold {
-            settle(token, worker)
+            worker.countCloseCall()
+            setSimilarity(token, exactly: exact[index, candidate(parent.index)])
         }
-    }
-
-    private func pairCosine(_ token: Int, _ other: Int, _ scratch: Scratch) -> Double {
-        scratch.pair.cosine(token, other, of: clip)
     }
 }

@@ -27,6 +27,7 @@ struct SelectThenLink: Stage {
         fileprivate let frames: (Table<Float>, Table<Float>)
         /// [N, N] products of a frame's tokens with each other.
         fileprivate let grams: (Table<Float>, Table<Float>)
+        fileprivate let classes: (TokenClasses.Scratch, TokenClasses.Scratch)
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let (count, converted) = (clip.tokensPerFrame, clip.type == .float32 ? 0 : clip.tokensPerFrame)
@@ -34,6 +35,7 @@ struct SelectThenLink: Stage {
                 plan.table(Float.self, converted, clip.channels), plan.table(Float.self, converted, clip.channels)
             )
             grams = (plan.table(Float.self, count, count), plan.table(Float.self, count, count))
+            classes = (TokenClasses.Scratch(clip, plan: &plan), TokenClasses.Scratch(clip, plan: &plan))
         }
     }
 
@@ -77,13 +79,17 @@ struct SelectThenLink: Stage {
         to frame: Int, from earlier: Selection.Frame?, _ usesFirst: Bool, _ worker: Worker
     ) -> Selection.Frame {
         let scratch = space.scratch[worker.number]
-        let tokens = clip.frame(frame, convertedInto: (usesFirst ? scratch.frames.0 : scratch.frames.1).base)
+        let classes = TokenClasses(
+            clip.frame(frame, convertedInto: (usesFirst ? scratch.frames.0 : scratch.frames.1).base),
+            in: usesFirst ? scratch.classes.0 : scratch.classes.1)
+        let follows = earlier?.number == frame - 1 && !selection.segments.begins(with: frame)
+        if follows, let earlier { classes.match(earlier.classes) }
         let selected = selection.select(
-            frame: frame, tokens, gram: usesFirst ? scratch.grams.0 : scratch.grams.1, worker)
+            frame: frame, classes, gram: usesFirst ? scratch.grams.0 : scratch.grams.1, worker)
         worker.advance(by: Work.selection)
         links.unlink(frame: frame)
         space.isLinked[frame] = !links.areWanted || selection.segments.begins(with: frame)
-        if !space.isLinked[frame], let earlier, earlier.number == frame - 1 {
+        if !space.isLinked[frame], follows, let earlier {
             worker.charge(.trees, insteadOf: Self.charge) { links.link(selected, to: earlier, worker) }
             space.isLinked[frame] = true
         }
@@ -110,12 +116,15 @@ struct SelectThenLink: Stage {
         func run(_ task: Int, _ worker: Worker) {
             let frame = Int(walk.space.unlinked[task])
             let scratch = walk.space.scratch[worker.number]
-            func selected(_ frame: Int, _ buffer: Table<Float>) -> Selection.Frame {
-                Selection.Frame(
-                    number: frame, tokens: walk.clip.frame(frame, convertedInto: buffer.base), cosines: nil)
+            func selected(_ frame: Int, _ buffer: Table<Float>, _ classes: TokenClasses.Scratch) -> Selection.Frame {
+                let tokens = walk.clip.frame(frame, convertedInto: buffer.base)
+                return Selection.Frame(
+                    number: frame, tokens: tokens, classes: TokenClasses(tokens, in: classes), cosines: nil)
             }
-            walk.links.link(
-                selected(frame, scratch.frames.0), to: selected(frame - 1, scratch.frames.1), worker)
+            let earlier = selected(frame - 1, scratch.frames.1, scratch.classes.1)
+            let later = selected(frame, scratch.frames.0, scratch.classes.0)
+            later.classes.match(earlier.classes)
+            walk.links.link(later, to: earlier, worker)
         }
     }
 }

@@ -1,0 +1,284 @@
+// What kernels.c includes once for each level, which has defined
+//
+//   LEVEL(name)   the name of a function at this level
+//   FUSED         whether the level multiplies and adds in one instruction
+//   TILE_A, TILE_B  rows of a tile of products, as many as the registers hold
+
+INLINE v8d LEVEL(load)(const float *p) { return __builtin_convertvector(*(const unaligned_v8f *)p, v8d); }
+INLINE v8d LEVEL(load_double)(const double *p) { return *(const unaligned_v8d *)p; }
+INLINE void LEVEL(store)(double *p, v8d value) { *(unaligned_v8d *)p = value; }
+
+// Of products that are exact in double.
+INLINE v8d LEVEL(add_product)(v8d a, v8d b, v8d sum) {
+#if FUSED
+    return __builtin_elementwise_fma(a, b, sum);
+#else
+    return sum + a * b;
+#endif
+}
+
+INLINE double LEVEL(total)(v8d lanes) {
+    double s0 = lanes[0] + lanes[4], s1 = lanes[1] + lanes[5], s2 = lanes[2] + lanes[6], s3 = lanes[3] + lanes[7];
+    return (s0 + s2) + (s1 + s3);
+}
+
+// MARK: Products and distances
+
+static double LEVEL(dot)(const float *a, const float *b, intptr_t count) {
+    v8d lanes = {0};
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) lanes = LEVEL(add_product)(LEVEL(load)(a + i), LEVEL(load)(b + i), lanes);
+    double total = LEVEL(total)(lanes);
+    for (; i < count; i++) total += (double)a[i] * (double)b[i];
+    return total;
+}
+
+static double LEVEL(dot_mixed)(const float *a, const double *b, intptr_t count) {
+    v8d lanes = {0};
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) lanes += LEVEL(load)(a + i) * LEVEL(load_double)(b + i);
+    double total = LEVEL(total)(lanes);
+    for (; i < count; i++) total += (double)a[i] * b[i];
+    return total;
+}
+
+static double LEVEL(dot_double)(const double *a, const double *b, intptr_t count) {
+    v8d lanes = {0};
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) lanes += LEVEL(load_double)(a + i) * LEVEL(load_double)(b + i);
+    double total = LEVEL(total)(lanes);
+    for (; i < count; i++) total += a[i] * b[i];
+    return total;
+}
+
+static double LEVEL(squared_distance)(const double *a, const double *b, intptr_t count) {
+    v8d lanes = {0};
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        v8d difference = LEVEL(load_double)(a + i) - LEVEL(load_double)(b + i);
+        lanes += difference * difference;
+    }
+    double total = LEVEL(total)(lanes);
+    for (; i < count; i++) total += (a[i] - b[i]) * (a[i] - b[i]);
+    return total;
+}
+
+static double LEVEL(squared_distance_mixed)(const float *a, const double *b, intptr_t count) {
+    v8d lanes = {0};
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        v8d difference = LEVEL(load)(a + i) - LEVEL(load_double)(b + i);
+        lanes += difference * difference;
+    }
+    double total = LEVEL(total)(lanes);
+    for (; i < count; i++) total += ((double)a[i] - b[i]) * ((double)a[i] - b[i]);
+    return total;
+}
+
+// A tile is TILE_A x TILE_B sums in registers; rows beyond the last stand in for by the last, and their results are left out.
+// Tiles are taken from blocks of rows that the second cache holds.
+#define BLOCKED(A, LOAD_A, B, LOAD_B, STEP, TAIL)                                                                                    \
+    for (intptr_t j0 = 0; j0 < n; j0 += block_rows) {                                                                         \
+        intptr_t j1 = j0 + block_rows < n ? j0 + block_rows : n;                                                              \
+        for (intptr_t i = 0; i < m; i += TILE_A) {                                                                            \
+            if (triangle && i >= j1) break;                                                                                   \
+            const A *rows_a[TILE_A];                                                                                          \
+            for (int r = 0; r < TILE_A; r++) rows_a[r] = a + (i + r < m ? i + r : m - 1) * a_stride;                          \
+            for (intptr_t j = j0; j < j1; j += TILE_B) {                                                                      \
+                if (triangle && j + TILE_B <= i) continue;                                                                    \
+                const B *rows_b[TILE_B];                                                                                      \
+                for (int c = 0; c < TILE_B; c++) rows_b[c] = b + (j + c < j1 ? j + c : j1 - 1) * b_stride;                    \
+                v8d lanes[TILE_A][TILE_B] = {{{0}}};                                                                          \
+                intptr_t k = 0;                                                                                               \
+                for (; k + 8 <= count; k += 8) {                                                                              \
+                    v8d x[TILE_A];                                                                                            \
+                    _Pragma("clang loop unroll(full)")                                                                        \
+                    for (int r = 0; r < TILE_A; r++) x[r] = LOAD_A(rows_a[r] + k);                                            \
+                    _Pragma("clang loop unroll(full)")                                                                        \
+                    for (int c = 0; c < TILE_B; c++) {                                                                        \
+                        v8d y = LOAD_B(rows_b[c] + k);                                                                        \
+                        _Pragma("clang loop unroll(full)")                                                                    \
+                        for (int r = 0; r < TILE_A; r++) { STEP(lanes[r][c], x[r], y) }                                       \
+                    }                                                                                                         \
+                }                                                                                                             \
+                for (int r = 0; r < TILE_A && i + r < m; r++) {                                                               \
+                    for (int c = 0; c < TILE_B && j + c < j1; c++) {                                                          \
+                        if (triangle && j + c < i + r) continue;                                                              \
+                        double total = LEVEL(total)(lanes[r][c]);                                                             \
+                        for (intptr_t t = k; t < count; t++) {                                                                \
+                            double p = rows_a[r][t], q = rows_b[c][t];                                                        \
+                            total += TAIL;                                                                                    \
+                        }                                                                                                     \
+                        result[(i + r) * stride + j + c] = total;                                                             \
+                    }                                                                                                         \
+                }                                                                                                             \
+            }                                                                                                                 \
+        }                                                                                                                     \
+    }
+
+#define ADD_PRODUCT(sum, x, y) sum = LEVEL(add_product)(x, y, sum);
+#define ADD_SQUARE(sum, x, y) { v8d difference = (x) - (y); sum += difference * difference; }
+
+static void LEVEL(dots)(
+    const float *a, intptr_t a_stride, intptr_t m, const float *b, intptr_t b_stride, intptr_t n, intptr_t count,
+    double *result, intptr_t stride, int triangle) {
+    const intptr_t block_rows = rows_in_cache(count * (intptr_t)sizeof *a, TILE_B);
+    BLOCKED(float, LEVEL(load), float, LEVEL(load), ADD_PRODUCT, p * q)
+}
+
+static void LEVEL(squared_distances)(
+    const double *a, intptr_t a_stride, intptr_t m, const double *b, intptr_t b_stride, intptr_t n, intptr_t count,
+    double *result, intptr_t stride, int triangle) {
+    const intptr_t block_rows = rows_in_cache(count * (intptr_t)sizeof *a, TILE_B);
+    BLOCKED(double, LEVEL(load_double), double, LEVEL(load_double), ADD_SQUARE, (p - q) * (p - q))
+}
+
+static void LEVEL(squared_distances_mixed)(
+    const float *a, intptr_t a_stride, intptr_t m, const double *b, intptr_t b_stride, intptr_t n, intptr_t count,
+    double *result, intptr_t stride) {
+    const intptr_t block_rows = rows_in_cache(count * (intptr_t)sizeof *b, TILE_B);
+    const int triangle = 0;
+    BLOCKED(float, LEVEL(load), double, LEVEL(load_double), ADD_SQUARE, (p - q) * (p - q))
+}
+
+#undef BLOCKED
+#undef ADD_PRODUCT
+#undef ADD_SQUARE
+
+// MARK: Rows to double, and back
+
+#define EIGHT_BY_EIGHT(STEP, REST)                \
+    intptr_t i = 0;                               \
+    for (; i + 8 <= count; i += 8) { STEP; }      \
+    for (; i < count; i++) { REST; }
+
+#define SUM_OF(LANES, SCALARS)                                                                                                \
+    if (adds) {                                                                                                               \
+        EIGHT_BY_EIGHT(LEVEL(store)(total + i, LEVEL(load_double)(total + i) + (LANES)), total[i] += (SCALARS))               \
+    } else {                                                                                                                  \
+        EIGHT_BY_EIGHT(LEVEL(store)(total + i, LANES), total[i] = (SCALARS))                                                  \
+    }
+
+static void LEVEL(sum_rows)(const float *const rows[4], int number, double *total, int adds, intptr_t count) {
+    const float *r0 = rows[0], *r1 = rows[1], *r2 = rows[2], *r3 = rows[3];
+    switch (number) {
+    case 1:
+        SUM_OF(LEVEL(load)(r0 + i), (double)r0[i])
+        break;
+    case 2:
+        SUM_OF(LEVEL(load)(r0 + i) + LEVEL(load)(r1 + i), (double)r0[i] + (double)r1[i])
+        break;
+    case 3:
+        SUM_OF(
+            LEVEL(load)(r0 + i) + LEVEL(load)(r1 + i) + LEVEL(load)(r2 + i), (double)r0[i] + (double)r1[i] + (double)r2[i])
+        break;
+    default:
+        SUM_OF(
+            (LEVEL(load)(r0 + i) + LEVEL(load)(r1 + i)) + (LEVEL(load)(r2 + i) + LEVEL(load)(r3 + i)),
+            ((double)r0[i] + (double)r1[i]) + ((double)r2[i] + (double)r3[i]))
+    }
+}
+
+#undef SUM_OF
+
+static void LEVEL(sum_strided)(const float *base, intptr_t rows, intptr_t stride, double *total, intptr_t count) {
+    intptr_t row = 0;
+    // Eight at a time: the total is then loaded and stored an eighth as often, and the loop runs at the speed of memory.
+    for (; row + 8 <= rows; row += 8) {
+        const float *r = base + row * stride;
+        EIGHT_BY_EIGHT(
+            v8d sum = LEVEL(load)(r + i) + LEVEL(load)(r + i + stride);
+            for (int k = 2; k < 8; k++) sum += LEVEL(load)(r + i + k * stride);
+            LEVEL(store)(total + i, LEVEL(load_double)(total + i) + sum),
+            double sum = (double)r[i] + (double)r[i + stride];
+            for (int k = 2; k < 8; k++) sum += (double)r[i + k * stride];
+            total[i] += sum)
+    }
+    for (; row < rows; row++) {
+        const float *r = base + row * stride;
+        EIGHT_BY_EIGHT(
+            LEVEL(store)(total + i, LEVEL(load_double)(total + i) + LEVEL(load)(r + i)), total[i] += (double)r[i])
+    }
+}
+
+static void LEVEL(sum_double)(const double *row, double *total, intptr_t count) {
+    EIGHT_BY_EIGHT(
+        LEVEL(store)(total + i, LEVEL(load_double)(total + i) + LEVEL(load_double)(row + i)), total[i] += row[i])
+}
+
+static void LEVEL(maximum)(const float *row, double *total, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) total[i] = (double)row[i] > total[i] ? (double)row[i] : total[i];
+}
+
+static void LEVEL(divide)(double *total, double divisor, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) total[i] /= divisor;
+}
+
+static void LEVEL(round)(const double *row, float *target, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) target[i] = (float)row[i];
+}
+
+static void LEVEL(round_less)(const double *row, const float *origin, double scale, float *target, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) target[i] = (float)((row[i] - (double)origin[i]) * scale);
+}
+
+static void LEVEL(round_plus)(const double *row, const float *origin, float *target, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) target[i] = (float)(row[i] + (double)origin[i]);
+}
+
+#undef EIGHT_BY_EIGHT
+
+// MARK: float32
+
+static void LEVEL(subtract)(const float *row, const float *origin, float *target, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) target[i] = row[i] - origin[i];
+}
+
+static float LEVEL(squared_distance_single)(const float *a, const float *b, intptr_t count) {
+    v16f lanes = {0};
+    intptr_t i = 0;
+    for (; i + 16 <= count; i += 16) {
+        v16f difference = *(const unaligned_v16f *)(a + i) - *(const unaligned_v16f *)(b + i);
+        lanes += difference * difference;
+    }
+    float total = 0;
+    for (int lane = 0; lane < 16; lane++) total += lanes[lane];
+    for (; i < count; i++) total += (a[i] - b[i]) * (a[i] - b[i]);
+    return total;
+}
+
+// Bits of float16 to bits of float32. Moving exponent and mantissa into place and multiplying by 2^112 mends the exponent's
+// bias and normalises subnormals in one exact step; infinities and NaN would come out finite (65536 and above) and get the
+// full exponent instead.
+INLINE v8u LEVEL(float16_bits)(v8u half) {
+    v8f scaled = (v8f)((half & 0x7FFF) << 13) * 0x1p112f;
+    v8u beyond = (v8u)((v8i)scaled >= 0x47800000);
+    return (v8u)scaled | (beyond & 0x7F800000) | (half & 0x8000) << 16;
+}
+
+static void LEVEL(from_float16)(const uint16_t *source, float *target, intptr_t count) {
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        v8u half = __builtin_convertvector(*(const unaligned_v8h *)(source + i), v8u);
+        *(unaligned_v8u *)(target + i) = LEVEL(float16_bits)(half);
+    }
+    for (; i < count; i++) {
+        v8u half = {source[i]};
+        uint32_t bits = LEVEL(float16_bits)(half)[0];
+        memcpy(target + i, &bits, sizeof bits);
+    }
+}
+
+static void LEVEL(from_bfloat16)(const uint16_t *source, float *target, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) {
+        uint32_t bits = (uint32_t)source[i] << 16;
+        memcpy(target + i, &bits, sizeof bits);
+    }
+}
+
+static const struct kernels LEVEL(kernels) = {
+    LEVEL(dot), LEVEL(dot_mixed), LEVEL(dot_double), LEVEL(squared_distance), LEVEL(squared_distance_mixed), LEVEL(dots),
+    LEVEL(squared_distances), LEVEL(squared_distances_mixed), LEVEL(sum_rows), LEVEL(sum_strided), LEVEL(sum_double),
+    LEVEL(maximum), LEVEL(divide), LEVEL(round), LEVEL(round_less), LEVEL(round_plus), LEVEL(subtract),
+    LEVEL(squared_distance_single), LEVEL(from_float16), LEVEL(from_bfloat16),
+};

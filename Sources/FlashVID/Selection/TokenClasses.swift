@@ -1,0 +1,127 @@
+/// Which tokens of a frame are equal, bit by bit, and which of them the frame before has too.
+///
+/// Slides, letterboxes and still pictures repeat tokens. Equal ones are found once, by the hash of a sample of their channels
+/// and a comparison of all, and never measured against each other again. A class that is missed costs time and changes
+/// nothing.
+struct TokenClasses: BitwiseCopyable {
+    /// What is kept of a frame; [N] but for the buckets.
+    struct Scratch: BitwiseCopyable {
+        /// First token of a token's class.
+        fileprivate let first: Table<Int32>
+        /// By first token: tokens of the class.
+        fileprivate let sizes: Table<Int32>
+        /// By first token: that of the equal class of the frame before, or -1.
+        fileprivate let twins: Table<Int32>
+        /// By first token: the number of the equal pick among those that are carried along the segment, or -1.
+        fileprivate let picks: Table<Int32>
+        fileprivate let hashes: Table<UInt64>
+        /// First tokens of a bucket's classes, and the next of the same bucket; -1 behind the last.
+        fileprivate let buckets: Table<Int32>
+        fileprivate let following: Table<Int32>
+
+        init(_ clip: Clip, plan: inout Arena.Plan) {
+            let count = clip.tokensPerFrame
+            first = plan.table(Int32.self, count)
+            sizes = plan.table(Int32.self, count)
+            twins = plan.table(Int32.self, count)
+            picks = plan.table(Int32.self, count)
+            hashes = plan.table(UInt64.self, count)
+            var buckets = 1
+            while buckets < count { buckets *= 2 }
+            self.buckets = plan.table(Int32.self, buckets)
+            following = plan.table(Int32.self, count)
+        }
+    }
+
+    private let scratch: Scratch
+    let tokens: MatrixView
+    /// Whether no two tokens are equal.
+    private(set) var areDistinct = true
+
+    /// Finds the classes of a frame. O(N), and a comparison for each token that is equal to another.
+    init(_ tokens: MatrixView, in scratch: Scratch) {
+        self.tokens = tokens
+        self.scratch = scratch
+        scratch.buckets.fill(-1)
+        scratch.twins.fill(-1)
+        scratch.picks.fill(-1)
+        for index in 0..<tokens.rows {
+            scratch.hashes[index] = hash(tokens.row(index))
+            let known = find(tokens.row(index), hash: scratch.hashes[index])
+            if known >= 0 {
+                areDistinct = false
+                scratch.first[index] = Int32(known)
+                scratch.sizes[known] += 1
+            } else {
+                let bucket = bucket(scratch.hashes[index])
+                scratch.first[index] = Int32(index)
+                scratch.sizes[index] = 1
+                scratch.following[index] = scratch.buckets[bucket]
+                scratch.buckets[bucket] = Int32(index)
+            }
+        }
+    }
+
+    private func bucket(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (scratch.buckets.count &- 1) }
+
+    /// Of four places of four channels; of all where these are few.
+    private func hash(_ row: UnsafePointer<Float>) -> UInt64 {
+        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func mix(_ channel: Int) {
+            hash = (hash ^ UInt64(row[channel].bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
+            hash ^= hash &>> 32
+        }
+        let channels = tokens.columns
+        if channels <= 16 {
+            for channel in 0..<channels { mix(channel) }
+        } else {
+            for part in 0..<4 {
+                for channel in 0..<4 { mix(part &* (channels &- 4) / 3 &+ channel) }
+            }
+        }
+        return hash
+    }
+
+    /// First token of the class that is equal to a row, or -1. Gives up where rows that agree in the sample differ elsewhere.
+    private func find(_ row: UnsafePointer<Float>, hash: UInt64) -> Int {
+        var patience = 4
+        var candidate = Int(scratch.buckets[bucket(hash)])
+        while candidate >= 0, patience > 0 {
+            if scratch.hashes[candidate] == hash {
+                if DoublePrecision.areEqual(row, tokens.row(candidate), count: tokens.columns) { return candidate }
+                patience &-= 1
+            }
+            candidate = Int(scratch.following[candidate])
+        }
+        return -1
+    }
+
+    /// First token of a token's class.
+    @inline(__always)
+    func first(_ index: Int) -> Int { Int(scratch.first[index]) }
+
+    /// Tokens that are equal to one, itself included.
+    @inline(__always)
+    func size(_ index: Int) -> Int { Int(scratch.sizes[first(index)]) }
+
+    // MARK: The frame before
+
+    /// Finds the classes that the frame before has too.
+    func match(_ earlier: TokenClasses) {
+        for index in 0..<tokens.rows where first(index) == index {
+            scratch.twins[index] = Int32(earlier.find(tokens.row(index), hash: scratch.hashes[index]))
+            if scratch.twins[index] >= 0 { scratch.picks[index] = earlier.scratch.picks[Int(scratch.twins[index])] }
+        }
+    }
+
+    /// First token of the equal class of the frame before, or -1.
+    @inline(__always)
+    func twin(_ index: Int) -> Int { Int(scratch.twins[first(index)]) }
+
+    // MARK: Carried picks
+
+    /// The number of an equal pick of the segment so far, or -1.
+    func pick(_ index: Int) -> Int { Int(scratch.picks[first(index)]) }
+
+    func note(pick number: Int, of index: Int) { scratch.picks[first(index)] = Int32(number) }
+}

@@ -1,0 +1,140 @@
+import CFlashVIDKernels
+import TestSupport
+import Testing
+
+@testable import FlashVID
+
+/// The loops over rows, on every level of vectors that this machine has: the same bits, singly and in blocks.
+@Suite("Kernel levels", .serialized)
+struct KernelLevelTests {
+    private struct Rows {
+        let channels: Int
+        let stride: Int
+        var floats: [Float]
+        var doubles: [Double]
+
+        init(_ count: Int, _ channels: Int, _ random: inout SplitMix64) {
+            self.channels = channels
+            stride = channels + random.integer(0...3)
+            floats = []
+            doubles = []
+            for _ in 0..<(count * stride) {
+                let value = random.uniform() * 2 - 1
+                floats.append(Float(value) * (random.chance(0.1) ? 1e-20 : random.chance(0.1) ? 1e9 : 1))
+                doubles.append(value / 3)
+            }
+        }
+    }
+
+    /// Everything that the kernels give for some rows.
+    private func results(_ a: Rows, _ b: Rows, rows m: Int, others n: Int) -> [Double] {
+        let (count, channels) = (a.channels, a.channels)
+        var results: [Double] = []
+        var block = [Double](repeating: 0, count: m * n)
+        for i in 0..<m {
+            for j in 0..<n {
+                a.floats.withUnsafeBufferPointer { x in
+                    b.floats.withUnsafeBufferPointer { y in
+                        let (x, y) = (x.baseAddress! + i * a.stride, y.baseAddress! + j * b.stride)
+                        results.append(flashvid_dot(x, y, count))
+                        results.append(Double(flashvid_squared_distance_single(x, y, count)))
+                    }
+                }
+                a.doubles.withUnsafeBufferPointer { x in
+                    b.doubles.withUnsafeBufferPointer { y in
+                        let (x, y) = (x.baseAddress! + i * a.stride, y.baseAddress! + j * b.stride)
+                        results.append(flashvid_squared_distance(x, y, count))
+                        results.append(flashvid_dot_double(x, y, count))
+                    }
+                }
+            }
+        }
+        flashvid_dots(a.floats, a.stride, m, b.floats, b.stride, n, channels, &block, n, 0)
+        results += block
+        flashvid_squared_distances(a.doubles, a.stride, m, b.doubles, b.stride, n, channels, &block, n, 0)
+        results += block
+        flashvid_squared_distances_mixed(a.floats, a.stride, m, b.doubles, b.stride, n, channels, &block, n)
+        results += block
+        var total = [Double](repeating: 0.25, count: channels)
+        flashvid_sum_strided(a.floats, m, a.stride, &total, count)
+        flashvid_divide(&total, 7, count)
+        flashvid_sum_double(b.doubles, &total, count)
+        flashvid_maximum(a.floats, &total, count)
+        results += total
+        var rounded = [Float](repeating: 0, count: channels)
+        flashvid_round_less(total, b.floats, 0.5, &rounded, count)
+        results += rounded.map(Double.init)
+        flashvid_round_plus(total, b.floats, &rounded, count)
+        results += rounded.map(Double.init)
+        return results
+    }
+
+    @Test("give the same bits", arguments: Seeds.first(40))
+    func sameBits(_ seed: UInt64) {
+        defer { flashvid_kernels_use(-1) }
+        var random = SplitMix64(seed: seed)
+        let (m, n, channels) = (random.integer(1...11), random.integer(1...11), random.integer(1...70))
+        let (a, b) = (Rows(m, channels, &random), Rows(n, channels, &random))
+        flashvid_kernels_use(0)
+        let plain = results(a, b, rows: m, others: n).map(\.bitPattern)
+        for level in 1..<max(1, Int(flashvid_kernels_levels())) {
+            flashvid_kernels_use(CInt(level))
+            let found = results(a, b, rows: m, others: n).map(\.bitPattern)
+            #expect(found == plain, "level \(level)")
+        }
+    }
+
+    @Test(
+        "a block has the numbers that single calls have, and the plain sum to its rounding", arguments: Seeds.first(40))
+    func blocks(_ seed: UInt64) {
+        var random = SplitMix64(seed: seed)
+        let (m, channels) = (random.integer(1...11), random.integer(1...70))
+        let a = Rows(m, channels, &random)
+        var block = [Double](repeating: -1, count: m * m)
+        flashvid_dots(a.floats, a.stride, m, a.floats, a.stride, m, channels, &block, m, 1)
+        var distances = [Double](repeating: -1, count: m * m)
+        flashvid_squared_distances(a.doubles, a.stride, m, a.doubles, a.stride, m, channels, &distances, m, 1)
+        for i in 0..<m {
+            for j in 0..<m {
+                guard j >= i else {
+                    // The lower triangle is not written.
+                    #expect(block[i * m + j] == -1 && distances[i * m + j] == -1)
+                    continue
+                }
+                let (x, y) = (
+                    Array(a.floats[(i * a.stride)...].prefix(channels)),
+                    Array(a.floats[(j * a.stride)...].prefix(channels))
+                )
+                let (p, q) = (
+                    Array(a.doubles[(i * a.stride)...].prefix(channels)),
+                    Array(a.doubles[(j * a.stride)...].prefix(channels))
+                )
+                #expect(block[i * m + j] == flashvid_dot(x, y, channels))
+                #expect(distances[i * m + j] == flashvid_squared_distance(p, q, channels))
+                let sum = zip(x, y).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+                let size = zip(x, y).reduce(0) { $0 + abs(Double($1.0) * Double($1.1)) }
+                #expect(abs(block[i * m + j] - sum) <= 1e-14 * size)
+                let square = zip(p, q).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
+                #expect(abs(distances[i * m + j] - square) <= 1e-14 * square)
+            }
+        }
+    }
+
+    @Test("half precision is exact on every level, for every number")
+    func halves() {
+        defer { flashvid_kernels_use(-1) }
+        let source = (0...UInt16.max).map { $0 }
+        for level in 0..<flashvid_kernels_levels() {
+            flashvid_kernels_use(level)
+            var (from16, fromB) = ([Float](repeating: 0, count: 65536), [Float](repeating: 0, count: 65536))
+            flashvid_from_float16(source, &from16, 65536)
+            flashvid_from_bfloat16(source, &fromB, 65536)
+            for bits in source {
+                let expected = Float(Float16(bitPattern: bits))
+                let found = from16[Int(bits)]
+                #expect(found.bitPattern == expected.bitPattern || (found.isNaN && expected.isNaN), "\(bits)")
+                #expect(fromB[Int(bits)].bitPattern == UInt32(bits) << 16)
+            }
+        }
+    }
+}

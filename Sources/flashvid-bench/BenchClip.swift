@@ -49,7 +49,7 @@ final class BenchClip {
     }
 
     /// A generated clip, converted if `type` asks for it.
-    convenience init(_ clip: SyntheticClip, as type: ScalarType, pool: WorkerPool) throws {
+    convenience init(_ clip: any GeneratedClip, as type: ScalarType, pool: WorkerPool) throws {
         try self.init(clip.shape, type, hasAttention: true)
         guard let values = floats.baseAddress, let attention = attention.baseAddress else { return }
         clip.generate(features: values, attention: attention, pool: pool)

@@ -81,10 +81,14 @@ extension Rate {
     }
 }
 
-/// A row that measured the engine beside its floor.
-protocol MeasuredRow: Fields {
-    var times: Times { get }
+/// A row that measured the engine beside its floor, and what it did in the time.
+protocol MeasuredRow: TimedRow {
     var rate: Rate { get }
+}
+
+/// A row that measured the engine beside a floor.
+protocol TimedRow: Fields {
+    var times: Times { get }
     /// Peak of the first pass beyond what was resident before it; nil where the system does not tell.
     var extraBytes: Int? { get }
 }

@@ -74,6 +74,13 @@ struct Flight {
         return time
     }
 
+    /// Seconds of every stage of the last pass, summed over threads and clips.
+    var stageSeconds: [Double] {
+        CompressedVideo.Stage.allCases.map { stage in
+            lanes.reduce(0) { $0 + $1.video.statistics.stageSeconds[stage.rawValue] }
+        }
+    }
+
     /// Runs every clip's floor once, in the same way.
     func runFloor() -> Double {
         let start = ContinuousClock.now

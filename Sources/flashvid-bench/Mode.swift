@@ -7,11 +7,23 @@ enum Mode {
     case clips
     case attention([AttentionShape])
     case plan([HostModel])
+    case hard([HardClip])
 }
 
 extension Bench {
     /// Throws for options that have nothing to say about it.
     func mode() throws -> Mode {
+        if hard.hard {
+            try refuse(
+                [
+                    ("--attention", attention.attention != nil), ("--plan", planning.plan != nil),
+                    ("--input", input.input != nil), ("--clips", measuring.clips != 1), ("--step", measuring.step),
+                ] + planOptions, with: "--hard")
+            return .hard(try hardClips())
+        }
+        for (name, isGiven) in [("--only", hard.only != nil), ("--recipe", hard.recipe != nil)] where isGiven {
+            throw Failure(input: "\(name) says nothing without --hard")
+        }
         if let names = planning.plan {
             try refuse(
                 [("--attention", attention.attention != nil), ("--input", input.input != nil)] + clipOptions

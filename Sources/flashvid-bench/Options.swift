@@ -48,6 +48,11 @@ struct Bench: ParsableCommand {
             over the engine's time, "of peak" is their share of the SGEMM peak measured at the start. "memory" is the \
             peak of the first call beyond what was resident before it, the result included.
 
+            --hard measures clips that are hard for the engine, each in alternation with the ordinary clip of its shape and \
+            with that clip's floor: "over floor" is a hard clip's time over the floor of the ordinary one, "over \
+            ordinary" its time, or its memory, over the ordinary clip's. "by class", "in blocks" and "singly" say how many \
+            numbers that float32 could not tell apart became known in which way. The last line names the worst clip.
+
             --attention measures the scores of queries and keys in the same way, and --plan says what compressing \
             makes of a model's prompt, beside the time that it takes here.
 
@@ -65,6 +70,7 @@ struct Bench: ParsableCommand {
     @OptionGroup(title: "Configuration") var method: Method
     @OptionGroup(title: "Attention") var attention: Attention
     @OptionGroup(title: "Plan") var planning: Planning
+    @OptionGroup(title: "Hard clips") var hard: Hard
     @OptionGroup(title: "Measuring") var measuring: Measuring
     @OptionGroup(title: "Output") var output: Output
 
@@ -163,6 +169,9 @@ struct Bench: ParsableCommand {
 extension Bench {
     static let maximumClips = 1024
 
+    /// The shares to keep; of hard clips one, where none are given.
+    var retentions: [Double] { method.retention == nil && hard.hard ? [0.10] : method.retentions }
+
     /// A configuration and the clips that it is measured on.
     struct Subject: Equatable {
         var preset: Configuration.Model?
@@ -180,7 +189,8 @@ extension Bench {
             return [Subject(preset: method.preset, shape: nil)]
         }
         if let shapes = input.shape { return shapes.elements.map { Subject(preset: method.preset, shape: $0) } }
-        return (method.preset.map { [$0] } ?? Configuration.Model.allCases).map { Subject(preset: $0, shape: $0.shape) }
+        let usual = hard.hard ? [.llavaOneVision] : Configuration.Model.allCases
+        return (method.preset.map { [$0] } ?? usual).map { Subject(preset: $0, shape: $0.shape) }
     }
 
     func configuration(_ subject: Subject, retention: Double) throws -> Configuration {
@@ -216,6 +226,7 @@ extension Bench {
         case .clips: try checkClips()
         case .attention(let shapes): try checkAttention(shapes)
         case .plan(let models): try checkPlan(models)
+        case .hard(let clips): try checkHard(clips)
         }
         _ = try threadCounts()
         if measuring.step, input.input == .standardInput {

@@ -30,7 +30,7 @@ struct Table<Row>: Sendable {
     }
 }
 
-extension Table.Column where Row: MeasuredRow {
+extension Table.Column where Row: TimedRow {
     static var milliseconds: Self { Self(title: "ms", width: 6) { Format.number($0.times.medianMs) } }
 
     static var range: Self {
@@ -41,13 +41,30 @@ extension Table.Column where Row: MeasuredRow {
 
     static var overFloor: Self { Self(title: "over floor", width: 10) { Format.number($0.times.overFloor) } }
 
-    static var rate: Self { Self(title: "GFLOP/s", width: 7) { Format.number($0.rate.gflops) } }
-
-    static var peakShare: Self { Self(title: "of peak", width: 7) { Format.percent($0.rate.peakShare) } }
-
     static var memory: Self {
         Self(title: "memory MB", width: 9) { $0.extraBytes.map { Format.number(Double($0) * 1e-6) } ?? "?" }
     }
+}
+
+extension Table.Column where Row: MeasuredRow {
+    static var rate: Self { Self(title: "GFLOP/s", width: 7) { Format.number($0.rate.gflops) } }
+
+    static var peakShare: Self { Self(title: "of peak", width: 7) { Format.percent($0.rate.peakShare) } }
+}
+
+extension Table.Column where Row: StagedRow {
+    /// CPU time of each stage, all threads and clips together, and its share.
+    static var stages: [Self] {
+        CompressedVideo.Stage.allCases.map { stage in
+            Self(title: "\(stage.name) ms", width: 17) { row in
+                let sum = row.stagesMs.values.reduce(0, +)
+                let time = row.stagesMs[stage.name] ?? 0
+                return "\(Format.number(time)) (\(Format.percent(sum > 0 ? time / sum : 0)))"
+            }
+        }
+    }
+
+    static var closeCalls: Self { Self(title: "close calls", width: 11) { "\($0.closeCalls)" } }
 }
 
 extension Table<Row> {
@@ -62,17 +79,9 @@ extension Table<Row> {
         ])
     }
 
-    /// Where the time goes: CPU time of each stage, all threads and clips together, and its share.
+    /// Where the time goes.
     static var stages: Self {
-        Table(
-            columns: [Column(title: "retention", width: 9) { "\($0.retention)" }]
-                + CompressedVideo.Stage.allCases.map { stage in
-                    Column(title: "\(stage.name) ms", width: 17) { row in
-                        let sum = row.stagesMs.values.reduce(0, +)
-                        let time = row.stagesMs[stage.name] ?? 0
-                        return "\(Format.number(time)) (\(Format.percent(sum > 0 ? time / sum : 0)))"
-                    }
-                } + [Column(title: "close calls", width: 11) { "\($0.closeCalls)" }])
+        Table(columns: [Column(title: "retention", width: 9) { "\($0.retention)" }] + Column.stages + [.closeCalls])
     }
 }
 

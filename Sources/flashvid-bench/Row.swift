@@ -1,7 +1,35 @@
 import FlashVID
 
+/// A row about a clip, with the time of each stage.
+protocol StagedRow: Fields {
+    /// F, N, D
+    var shape: [Int] { get }
+    /// Decisions of one clip settled in double precision.
+    var closeCalls: Int { get }
+    /// Medians, summed over threads and clips.
+    var stagesMs: [String: Double] { get }
+}
+
+extension StagedRow {
+    /// The shape, and the time of each stage, in columns of their own.
+    var cells: [(title: String, text: String)] {
+        zip(["frames", "tokens_per_frame", "channels"], shape).map { ($0, "\($1)") }
+            + fields.filter { $0.key != "shape" && $0.key != "stages_ms" }
+            .map { ($0.key, $0.value.map { "\($0)" } ?? "") }
+            + CompressedVideo.Stage.allCases.map { ("stage_\($0.name)_ms", "\(stagesMs[$0.name] ?? 0)") }
+    }
+
+    static func stagesMs(of measurement: Measurement) -> [String: Double] {
+        var medians: [String: Double] = [:]
+        for stage in CompressedVideo.Stage.allCases {
+            medians[stage.name] = measurement.stages.map { $0[stage.rawValue] }.median.milliseconds
+        }
+        return medians
+    }
+}
+
 /// One measurement.
-struct Row: MeasuredRow, Equatable {
+struct Row: MeasuredRow, StagedRow, Equatable {
     /// The preset, or `default`.
     var preset: String
     /// `default`, `published` or `refined`.
@@ -29,14 +57,6 @@ struct Row: MeasuredRow, Equatable {
     var closeCalls: Int
     /// Medians, summed over threads and clips.
     var stagesMs: [String: Double]
-
-    /// The shape, and the time of each stage, in columns of their own.
-    var cells: [(title: String, text: String)] {
-        zip(["frames", "tokens_per_frame", "channels"], shape).map { ($0, "\($1)") }
-            + fields.filter { $0.key != "shape" && $0.key != "stages_ms" }
-            .map { ($0.key, $0.value.map { "\($0)" } ?? "") }
-            + CompressedVideo.Stage.allCases.map { ("stage_\($0.name)_ms", "\(stagesMs[$0.name] ?? 0)") }
-    }
 }
 
 extension Row {
@@ -67,10 +87,7 @@ extension Row {
         extraBytes = measurement.extraBytes
         outputBytes = flight.lanes.reduce(0) { $0 + $1.outputBytes }
         closeCalls = video.statistics.closeCalls
-        stagesMs = [:]
-        for stage in CompressedVideo.Stage.allCases {
-            stagesMs[stage.name] = measurement.stages.map { $0[stage.rawValue] }.median.milliseconds
-        }
+        stagesMs = Self.stagesMs(of: measurement)
     }
 
     static func name(_ type: ScalarType) -> String {

@@ -10,6 +10,7 @@ extension Bench {
         case .clips: try measureClips()
         case .attention(let shapes): try measureAttention(shapes)
         case .plan(let models): try showPlan(models)
+        case .hard(let clips): try measureHard(clips)
         }
     }
 
@@ -108,7 +109,7 @@ extension Bench {
         try clip(subject).write(to: file, metadata: ["seed": "\(input.seed)", "clip": SyntheticClip.recipe])
     }
 
-    private func title(_ subject: Subject, _ clip: BenchClip, threads: Int) -> String {
+    func title(_ subject: Subject, _ clip: BenchClip, threads: Int) -> String {
         let shape = clip.shape
         var parts = [
             subject.preset?.rawValue ?? "default", "\(shape.frames) x \(shape.tokensPerFrame) x \(shape.channels)",

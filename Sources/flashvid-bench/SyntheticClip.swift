@@ -1,5 +1,15 @@
 import FlashVID
 
+/// A clip that is made from a shape and a seed: the same numbers on every machine and any number of threads.
+protocol GeneratedClip: Sendable {
+    var shape: ClipShape { get }
+    var seed: UInt64 { get }
+
+    /// Writes features [F, N, D] and attention [F, N].
+    func generate(
+        features: UnsafeMutablePointer<Float>, attention: UnsafeMutablePointer<Float>, pool: WorkerPool)
+}
+
 /// A clip that behaves like a film: scenes of seven frames with cuts between them, a camera that pans over some and
 /// rests on others, and things that move across.
 ///
@@ -9,7 +19,7 @@ import FlashVID
 /// frames repeat one frame exactly. Attention is the disc's prominence times a random number.
 ///
 /// Frames draw from streams of their own, so that the clip depends on shape and seed and not on threads.
-struct SyntheticClip {
+struct SyntheticClip: GeneratedClip {
     /// How the clip is made, in one line for the head of a report.
     static let recipe =
         "scenes of 7 frames with cuts between them, a panning camera, a disc that crosses; "
@@ -23,7 +33,6 @@ struct SyntheticClip {
     /// Of a scene at rest, the last frame that is not a repetition.
     private static let lastMoving = 3
 
-    /// Writes features [F, N, D] and attention [F, N].
     func generate(
         features: UnsafeMutablePointer<Float>, attention: UnsafeMutablePointer<Float>, pool: WorkerPool
     ) {

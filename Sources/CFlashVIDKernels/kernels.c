@@ -29,7 +29,8 @@ struct kernels {
     void (*squared_distances)(
         const double *, intptr_t, intptr_t, const double *, intptr_t, intptr_t, intptr_t, double *, intptr_t, int);
     void (*squared_distances_mixed)(
-        const float *, intptr_t, intptr_t, const double *, intptr_t, intptr_t, intptr_t, double *, intptr_t);
+        const float *, intptr_t, const int32_t *, intptr_t, const double *, intptr_t, const int32_t *, intptr_t, intptr_t,
+        double *, intptr_t);
     void (*sum_rows)(const float *const[4], int, double *, int, intptr_t);
     void (*sum_strided)(const float *, intptr_t, intptr_t, double *, intptr_t);
     void (*sum_double)(const double *, double *, intptr_t);
@@ -153,9 +154,9 @@ void flashvid_squared_distances(
 }
 
 void flashvid_squared_distances_mixed(
-    const float *a, intptr_t a_stride, intptr_t m, const double *b, intptr_t b_stride, intptr_t n, intptr_t count,
-    double *distances, intptr_t stride) {
-    kernels()->squared_distances_mixed(a, a_stride, m, b, b_stride, n, count, distances, stride);
+    const float *a, intptr_t a_stride, const int32_t *a_rows, intptr_t m, const double *b, intptr_t b_stride,
+    const int32_t *b_rows, intptr_t n, intptr_t count, double *distances, intptr_t stride) {
+    kernels()->squared_distances_mixed(a, a_stride, a_rows, m, b, b_stride, b_rows, n, count, distances, stride);
 }
 
 void flashvid_sum_rows(const float *const rows[4], int number, double *total, int adds, intptr_t count) {

@@ -83,11 +83,11 @@ static double LEVEL(squared_distance_mixed)(const float *a, const double *b, int
         for (intptr_t i = 0; i < m; i += TILE_A) {                                                                            \
             if (triangle && i >= j1) break;                                                                                   \
             const A *rows_a[TILE_A];                                                                                          \
-            for (int r = 0; r < TILE_A; r++) rows_a[r] = a + (i + r < m ? i + r : m - 1) * a_stride;                          \
+            for (int r = 0; r < TILE_A; r++) rows_a[r] = a + row_a(i + r < m ? i + r : m - 1) * a_stride;                     \
             for (intptr_t j = j0; j < j1; j += TILE_B) {                                                                      \
                 if (triangle && j + TILE_B <= i) continue;                                                                    \
                 const B *rows_b[TILE_B];                                                                                      \
-                for (int c = 0; c < TILE_B; c++) rows_b[c] = b + (j + c < j1 ? j + c : j1 - 1) * b_stride;                    \
+                for (int c = 0; c < TILE_B; c++) rows_b[c] = b + row_b(j + c < j1 ? j + c : j1 - 1) * b_stride;               \
                 v8d lanes[TILE_A][TILE_B] = {{{0}}};                                                                          \
                 intptr_t k = 0;                                                                                               \
                 for (; k + 8 <= count; k += 8) {                                                                              \
@@ -123,6 +123,8 @@ static void LEVEL(dots)(
     const float *a, intptr_t a_stride, intptr_t m, const float *b, intptr_t b_stride, intptr_t n, intptr_t count,
     double *result, intptr_t stride, int triangle) {
     const intptr_t block_rows = rows_in_cache(count * (intptr_t)sizeof *a, TILE_B);
+#define row_a(i) (i)
+#define row_b(i) (i)
     BLOCKED(float, LEVEL(load), float, LEVEL(load), ADD_PRODUCT, p * q)
 }
 
@@ -134,11 +136,17 @@ static void LEVEL(squared_distances)(
 }
 
 static void LEVEL(squared_distances_mixed)(
-    const float *a, intptr_t a_stride, intptr_t m, const double *b, intptr_t b_stride, intptr_t n, intptr_t count,
-    double *result, intptr_t stride) {
+    const float *a, intptr_t a_stride, const int32_t *a_rows, intptr_t m, const double *b, intptr_t b_stride,
+    const int32_t *b_rows, intptr_t n, intptr_t count, double *result, intptr_t stride) {
     const intptr_t block_rows = rows_in_cache(count * (intptr_t)sizeof *b, TILE_B);
     const int triangle = 0;
+#undef row_a
+#undef row_b
+#define row_a(i) (a_rows[i])
+#define row_b(i) (b_rows[i])
     BLOCKED(float, LEVEL(load), double, LEVEL(load_double), ADD_SQUARE, (p - q) * (p - q))
+#undef row_a
+#undef row_b
 }
 
 #undef BLOCKED

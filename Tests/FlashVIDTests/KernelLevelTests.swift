@@ -53,7 +53,21 @@ struct KernelLevelTests {
         results += block
         flashvid_squared_distances(a.doubles, a.stride, m, b.doubles, b.stride, n, channels, &block, n, 0)
         results += block
-        flashvid_squared_distances_mixed(a.floats, a.stride, m, b.doubles, b.stride, n, channels, &block, n)
+        let (some, others) = ((0..<CInt(m)).map { $0 ^ 1 < m ? $0 ^ 1 : $0 }, (0..<CInt(n)).map { CInt(n) - 1 - $0 })
+        flashvid_squared_distances_mixed(
+            a.floats, a.stride, some, m, b.doubles, b.stride, others, n, channels, &block, n)
+        for i in 0..<m {
+            for j in 0..<n {
+                let single = a.floats.withUnsafeBufferPointer { x in
+                    b.doubles.withUnsafeBufferPointer { y in
+                        flashvid_squared_distance_mixed(
+                            x.baseAddress! + Int(some[i]) * a.stride, y.baseAddress! + Int(others[j]) * b.stride,
+                            channels)
+                    }
+                }
+                #expect(block[i * n + j] == single)
+            }
+        }
         results += block
         var total = [Double](repeating: 0.25, count: channels)
         flashvid_sum_strided(a.floats, m, a.stride, &total, count)

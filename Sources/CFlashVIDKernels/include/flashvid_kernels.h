@@ -39,10 +39,10 @@ void flashvid_squared_distances(
     const double *a, intptr_t a_stride, intptr_t m, const double *b, intptr_t b_stride, intptr_t n, intptr_t count,
     double *distances, intptr_t stride, int triangle);
 
-// The same with flashvid_squared_distance_mixed.
+// flashvid_squared_distance_mixed of m rows of a with n of b, which two lists name.
 void flashvid_squared_distances_mixed(
-    const float *a, intptr_t a_stride, intptr_t m, const double *b, intptr_t b_stride, intptr_t n, intptr_t count,
-    double *distances, intptr_t stride);
+    const float *a, intptr_t a_stride, const int32_t *a_rows, intptr_t m, const double *b, intptr_t b_stride,
+    const int32_t *b_rows, intptr_t n, intptr_t count, double *distances, intptr_t stride);
 
 // MARK: Rows to double, and back
 

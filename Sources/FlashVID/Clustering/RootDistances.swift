@@ -74,7 +74,7 @@ struct RootDistances {
             scratch.isBegun[row] = true
         }
         if line[column].isNaN {
-            guard scratch.singles[0] < 2 &* count else {
+            guard scratch.singles[0] < count else {
                 computeAll()
                 return line[column]
             }

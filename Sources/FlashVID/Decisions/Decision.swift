@@ -21,14 +21,14 @@ enum Decision {
     ///   - limit: no number is larger, so that the first that reaches it is the largest.
     ///   - comparesSettled: whether bounds are of the very numbers that `settle` gives, so that one may leave others behind.
     ///     Where false they are only in the same order.
-    ///   - leavesOpen: whether to leave a decision between so many open.
+    ///   - leavesOpen: whether to leave a decision between so many open; `lower` is the largest lower bound.
     ///   - wins: whether a number comes before another, at a lower index, that is equal.
     ///   - settle: the number in double.
     @inline(__always)
     static func largest<Bound: BinaryFloatingPoint, Indices: Sequence<Int>>(
         of indices: Indices, where isCandidate: (Int) -> Bool = { _ in true }, lower: (Int) -> Bound,
         upper: (Int) -> Bound, limit: Double = .infinity, comparesSettled: Bool = false,
-        leavesOpen: (_ rivals: Int) -> Bool = { _ in false },
+        leavesOpen: (_ rivals: Int, _ lower: Bound) -> Bool = { _, _ in false },
         wins: (_ later: Int, _ earlier: Int) -> Bool = { _, _ in false }, settle: (Int) -> Double
     ) -> Largest {
         var threshold = -Bound.infinity
@@ -43,7 +43,7 @@ enum Decision {
             rivals &+= 1
         }
         guard rivals > 1 else { return Largest(index: first, value: nil) }
-        guard !leavesOpen(rivals) else { return Largest(index: -1, value: nil) }
+        guard !leavesOpen(rivals, threshold) else { return Largest(index: -1, value: nil) }
         var best = -1
         var largest = -Double.infinity
         for index in indices where isCandidate(index) && !(upper(index) < threshold) {

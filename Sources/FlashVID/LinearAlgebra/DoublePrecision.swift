@@ -43,13 +43,14 @@ package enum DoublePrecision {
         flashvid_dots(a.base, a.stride, a.rows, a.base, a.stride, a.rows, a.columns, gram, a.rows, 1)
     }
 
-    /// Squared distances of every row of `a` from every row of `b`, some rows of doubles of as many channels, to
+    /// Squared distances of `count` rows of `a` from `others` rows of doubles of as many channels, which two lists name, to
     /// `distances[i * others + j]`. 3·m·n·d flops.
     static func squaredDistances(
-        _ a: MatrixView, _ b: UnsafePointer<Double>, others: Int, into distances: UnsafeMutablePointer<Double>
+        _ a: MatrixView, rows: UnsafePointer<Int32>, _ count: Int, _ b: UnsafePointer<Double>,
+        rows otherRows: UnsafePointer<Int32>, _ others: Int, into distances: UnsafeMutablePointer<Double>
     ) {
         flashvid_squared_distances_mixed(
-            a.base, a.stride, a.rows, b, a.columns, others, a.columns, distances, others)
+            a.base, a.stride, rows, count, b, a.columns, otherRows, others, a.columns, distances, others)
     }
 
     /// Squared distances of `rows` rows of doubles from `others`, to `distances[i * stride + j]`; of a row from itself and

@@ -11,6 +11,8 @@ struct Refinement: BitwiseCopyable {
         fileprivate let nextMember: Table<Int32>
         /// [F·N] by row: its squared norm.
         fileprivate let squares: Table<Float>
+        /// [F·N] by row: whether it is equal to an earlier one of its segment.
+        fileprivate let isRepeat: Table<Bool>
         /// [F] by segment: tokens that the round moved to another row.
         fileprivate let moved: Table<Int32>
         /// [threads] see ``WorkStealingQueue``.
@@ -27,6 +29,7 @@ struct Refinement: BitwiseCopyable {
                 { plan in Medoids.Space(input, plan: &plan) })
             firstMember = plan.table(Int32.self, tokens)
             nextMember = plan.table(Int32.self, tokens)
+            isRepeat = plan.table(Bool.self, tokens)
             moved = plan.table(Int32.self, input.configuration.asksForRefinement ? input.clip.frames : 0)
             queue = plan.table(UInt64.self, scratch.count)
             self.scratch = scratch
@@ -55,14 +58,21 @@ struct Refinement: BitwiseCopyable {
         fileprivate let valueRows: Table<Int32>
         fileprivate let valuesMade: Memo
         /// Distances of a frame that were computed singly, and [N] tokens that were left to a block, how many, and [N] their
-        /// nearest distances so far.
+        /// nearest distances so far, and what they are compared by in float32 at the least.
         fileprivate let singles: Table<Int>
         fileprivate let open: Table<Int32>
         fileprivate let openCount: Table<Int>
         fileprivate let nearest: Table<Double>
-        /// [N, 32] distances of tokens from rows.
+        fileprivate let openLower: Table<Float>
+        /// [N, 32] products and distances of tokens that were left open and rows, [N] by token which of these may be its
+        /// nearest, a bit a row, and [N] and [32] which of both are measured together.
+        fileprivate let panelProducts: Table<Float>
         fileprivate let distances: Table<Double>
+        fileprivate let rivals: Table<UInt64>
+        fileprivate let together: Table<Int32>
+        fileprivate let panelRows: Table<Int32>
         fileprivate let classes: TokenClasses.Scratch
+        let equalRows: EqualRows.Scratch
         /// [N] by first token of a class, one that has its row.
         fileprivate let assigned: Table<Int32>
         /// [D] an aggregate of a row's cluster.
@@ -94,8 +104,14 @@ struct Refinement: BitwiseCopyable {
             open = plan.table(Int32.self, count)
             openCount = plan.table(Int.self, 1)
             nearest = plan.table(Double.self, count)
+            openLower = plan.table(Float.self, count)
+            panelProducts = plan.table(Float.self, count, Self.maximumValues)
             distances = plan.table(Double.self, count, Self.maximumValues)
+            rivals = plan.table(UInt64.self, count)
+            together = plan.table(Int32.self, count)
+            panelRows = plan.table(Int32.self, Self.maximumValues)
             classes = TokenClasses.Scratch(clip, plan: &plan)
+            equalRows = EqualRows.Scratch(rows: rows, plan: &plan)
             assigned = plan.table(Int32.self, clip.tokensPerFrame)
             aggregate = plan.table(Double.self, refined)
             token = TokenPair(clip, plan: &plan)
@@ -138,6 +154,7 @@ struct Refinement: BitwiseCopyable {
         var refinement = self
         for round in 0..<input.configuration.refinementRounds {
             try team.run(RowSquares(refinement: refinement), over: rowTasks)
+            try team.run(EqualRows(refinement: refinement, isRepeat: space.isRepeat), over: segments.count)
             try team.run(Reassignment(refinement), over: team.threads)
             try team.run(Adoption(refinement: refinement), over: segments.count)
             // From the second round on the rows are means of their members: where these stay, so do the rows, and every
@@ -187,6 +204,9 @@ struct Refinement: BitwiseCopyable {
         }
         return UnsafePointer(value.base)
     }
+
+    /// Whether two rows' values are not to be had at the same time.
+    func sharePlace(_ a: Int, _ b: Int) -> Bool { a % Scratch.maximumValues == b % Scratch.maximumValues }
 
     private func makeValue(ofRow row: Int, into value: Table<Double>, _ scratch: Scratch) {
         if rows.kinds[row] == .selected {
@@ -367,11 +387,11 @@ extension Refinement {
         }
     }
 
-    /// Finds the nearest rows of the tokens that were left open, in double: a panel of rows at a time.
+    /// Finds the nearest rows of the tokens that were left open, in double: a panel of rows at a time, and of these the ones
+    /// that may be it.
     private func settleOpen(_ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker) {
         let count = scratch.openCount[0]
         guard count > 0 else { return }
-        worker.countSettled(inBlocks: count &* rows.count)
         for index in 0..<count {
             clip.copyToken(Int(scratch.open[index]), into: scratch.tokens.row(index, of: clip.channels).base)
             scratch.nearest[index] = .infinity
@@ -381,18 +401,93 @@ extension Refinement {
         var row = rows.lowerBound
         while row < rows.upperBound {
             let place = row % Scratch.maximumValues
-            let others = min(Scratch.maximumValues - place, rows.upperBound - row)
-            for other in 0..<others { _ = value(ofRow: row + other, scratch) }
+            let panel = row..<min(row + Scratch.maximumValues - place, rows.upperBound)
+            BLAS.products(tokens, self.rows.matrix(panel), into: scratch.panelProducts.base)
+            markRivals(panel, count, scratch)
+            settleRivals(panel, tokens, scratch, worker)
+            row = panel.upperBound
+        }
+    }
+
+    /// Marks, a bit a row of a panel, which may be the nearest of the tokens that were left open, and sorts these by that.
+    private func markRivals(_ panel: Range<Int>, _ count: Int, _ scratch: Scratch) {
+        for index in 0..<count {
+            let bounds = RowBounds(self, Int(scratch.open[index]))
+            let products = scratch.panelProducts.row(index, of: panel.count)
+            var rivals: UInt64 = 0
+            for (other, row) in panel.enumerated()
+            where !space.isRepeat[row]
+                && !(bounds.upper(space.squares[row], products[other]) < scratch.openLower[index])
+            {
+                rivals |= 1 << other
+            }
+            scratch.rivals[index] = rivals << 32 | UInt64(index)
+        }
+        scratch.rivals.part(0..<count).sort()
+    }
+
+    /// Measures every token's distances to its rivals of a panel. Tokens of the same rivals are taken together.
+    private func settleRivals(_ panel: Range<Int>, _ tokens: MatrixView, _ scratch: Scratch, _ worker: Worker) {
+        var start = 0
+        while start < tokens.rows {
+            let mask = scratch.rivals[start] >> 32
+            var end = start
+            while end < tokens.rows, scratch.rivals[end] >> 32 == mask {
+                scratch.together[end - start] = Int32(scratch.rivals[end] & 0xFFFF_FFFF)
+                end += 1
+            }
+            var others = 0
+            for other in 0..<panel.count where mask >> other & 1 != 0 {
+                let row = panel.lowerBound + other
+                _ = value(ofRow: row, scratch)
+                scratch.panelRows[others] = Int32(row % Scratch.maximumValues)
+                others += 1
+            }
             DoublePrecision.squaredDistances(
-                tokens, scratch.values.row(place, of: clip.channels).base, others: others, into: scratch.distances.base)
-            for index in 0..<count {
-                let distances = scratch.distances.row(index, of: others)
-                for other in 0..<others where distances[other] < scratch.nearest[index] {
-                    scratch.nearest[index] = distances[other]
-                    space.nextRow[Int(scratch.open[index])] = Int32(row + other)
+                tokens, rows: scratch.together.base, end - start, scratch.values.base, rows: scratch.panelRows.base,
+                others, into: scratch.distances.base)
+            worker.countSettled(inBlocks: (end - start) &* others)
+            let first = panel.lowerBound - panel.lowerBound % Scratch.maximumValues
+            for position in 0..<(end - start) {
+                let index = Int(scratch.together[position])
+                for other in 0..<others {
+                    let distance = scratch.distances[position &* others &+ other]
+                    guard distance < scratch.nearest[index] else { continue }
+                    scratch.nearest[index] = distance
+                    space.nextRow[Int(scratch.open[index])] = Int32(first + Int(scratch.panelRows[other]))
                 }
             }
-            row += others
+            start = end
+        }
+    }
+
+    /// Bounds of how near a token is to rows: of the squared distances less the token's own square, negated.
+    private struct RowBounds {
+        let length: Float
+        let tolerance: Float
+        let least: Float
+        /// Of numbers beyond float32's squares nothing is known.
+        let isExtreme: Bool
+
+        init(_ refinement: Refinement, _ token: Int) {
+            let inverse = refinement.selection.inverseNorm(token)
+            length = inverse > 0 ? 1 / inverse : 0
+            tolerance = Float(refinement.input.tolerance)
+            least = Float.leastNormalMagnitude * Float(4 * refinement.clip.channels)
+            isExtreme = refinement.selection.isExtreme(token)
+        }
+
+        @inline(__always)
+        private func error(_ square: Float) -> Float {
+            tolerance * (square + 2 * length * square.squareRoot()) + least
+        }
+
+        @inline(__always)
+        func lower(_ square: Float, _ product: Float) -> Float { -(square - 2 * product + error(square)) }
+
+        @inline(__always)
+        func upper(_ square: Float, _ product: Float) -> Float {
+            isExtreme ? .infinity : -(square - 2 * product - error(square))
         }
     }
 
@@ -422,6 +517,7 @@ extension Refinement {
             let other = space.squares[rows.lowerBound + index]
             let apart = presentSquare + other - 2 * scratch.rowProducts[low &* count &+ high]
             guard index == own || !(apart - 2 * tolerance * (presentSquare + other) > limit) else { continue }
+            guard index == own || !space.isRepeat[rows.lowerBound + index] else { continue }
             guard number < most else { return false }
             scratch.candidates[number] = Int32(index)
             number += 1
@@ -445,24 +541,16 @@ extension Refinement {
     private func assignNearestRow(
         _ token: Int, _ products: Table<Float>, _ count: Int, _ scratch: Scratch, _ worker: Worker, row: (Int) -> Int
     ) {
-        let inverse = selection.inverseNorm(token)
-        let length = inverse > 0 ? 1 / inverse : 0
-        let tolerance = Float(input.tolerance)
-        // Of numbers beyond float32's squares nothing is known.
-        let isExtreme = selection.isExtreme(token)
-        let least = Float.leastNormalMagnitude * Float(4 * clip.channels)
-        func error(_ square: Float) -> Float { tolerance * (square + 2 * length * square.squareRoot()) + least }
+        let bounds = RowBounds(self, token)
         let nearest = Decision.largest(
-            of: 0..<count,
-            lower: { index in
-                let square = space.squares[row(index)]
-                return -(square - 2 * products[index] + error(square))
+            of: 0..<count, where: { !space.isRepeat[row($0)] },
+            lower: { bounds.lower(space.squares[row($0)], products[$0]) },
+            upper: { bounds.upper(space.squares[row($0)], products[$0]) },
+            leavesOpen: { rivals, lower in
+                guard scratch.singles[0] &+ rivals > clip.tokensPerFrame else { return false }
+                scratch.openLower[scratch.openCount[0]] = lower
+                return true
             },
-            upper: { index in
-                let square = space.squares[row(index)]
-                return isExtreme ? .infinity : -(square - 2 * products[index] - error(square))
-            },
-            leavesOpen: { rivals in scratch.singles[0] &+ rivals > clip.tokensPerFrame },
             settle: { index in
                 scratch.singles[0] &+= 1
                 worker.countSettled(singly: 1)

@@ -34,7 +34,7 @@ struct ExactCosines: BitwiseCopyable {
     private var channels: Int { rows.tokens.columns }
 
     /// A single number takes a few times as long as its share of a block, so that a block costs less than these many.
-    private var mostSingles: Int { 4 &* count }
+    private var mostSingles: Int { 2 &* count }
 
     /// Of a frame's tokens with each other.
     init(within frame: TokenClasses, in scratch: Scratch, _ worker: Worker) {

@@ -46,7 +46,7 @@ struct TokenClasses: BitwiseCopyable {
         scratch.twins.fill(-1)
         scratch.picks.fill(-1)
         for index in 0..<tokens.rows {
-            scratch.hashes[index] = hash(tokens.row(index))
+            scratch.hashes[index] = Self.hash(tokens.row(index), channels: tokens.columns)
             let known = find(tokens.row(index), hash: scratch.hashes[index])
             if known >= 0 {
                 areDistinct = false
@@ -64,14 +64,13 @@ struct TokenClasses: BitwiseCopyable {
 
     private func bucket(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (scratch.buckets.count &- 1) }
 
-    /// Of four places of four channels; of all where these are few.
-    private func hash(_ row: UnsafePointer<Float>) -> UInt64 {
+    /// Hash of four places of four channels; of all where these are few.
+    static func hash(_ row: UnsafePointer<Float>, channels: Int) -> UInt64 {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
         func mix(_ channel: Int) {
             hash = (hash ^ UInt64(row[channel].bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
             hash ^= hash &>> 32
         }
-        let channels = tokens.columns
         if channels <= 16 {
             for channel in 0..<channels { mix(channel) }
         } else {

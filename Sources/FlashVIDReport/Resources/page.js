@@ -177,10 +177,12 @@
 
   const arrange = () => {
     const width = film.clientWidth;
-    const least = width < 560 ? 150 : 172;
+    // Wide enough for a token to be seen, whatever the pictures' shape.
+    const aspect = layout.aspect || 0.75;
+    const least = Math.min(width, Math.max(150, 8.5 * columns, (6.6 * rows) / aspect));
     layout.across = Math.max(1, Math.min(frames, Math.floor((width + layout.gap) / (least + layout.gap))));
-    layout.frame = Math.min(340, Math.floor((width - (layout.across - 1) * layout.gap) / layout.across));
-    layout.height = Math.round(layout.frame * (layout.aspect || 0.75));
+    layout.frame = Math.min(480, Math.floor((width - (layout.across - 1) * layout.gap) / layout.across));
+    layout.height = Math.round(layout.frame * aspect);
     layout.row = layout.above + layout.height + layout.below;
     film.style.height = `${Math.ceil(frames / layout.across) * layout.row}px`;
     for (const strip of strips.values()) strip.element.remove();
@@ -278,7 +280,7 @@
       if (current.isSelected(token)) continue;
       const { x, y, w, h } = cell(token);
       if (current.isMerged(token)) {
-        context.fillStyle = `rgba(${veil}, 0.76)`;
+        context.fillStyle = `rgba(${veil}, 0.68)`;
       } else {
         context.fillStyle = `${palette[colourOf.get(current.cluster[token])]}8C`;
       }
@@ -316,14 +318,15 @@
     context.stroke();
   };
 
+  // Two lines, one of which stands out from any picture; thinner around a small token, which would vanish beneath them.
   const outline = (context, { x, y, w, h }, colour, width, halo) => {
-    const inset = width / 2 + 1;
-    context.strokeStyle = halo;
-    context.lineWidth = width + 2;
-    context.strokeRect(x + inset, y + inset, Math.max(1, w - 2 * inset), Math.max(1, h - 2 * inset));
-    context.strokeStyle = colour;
-    context.lineWidth = width;
-    context.strokeRect(x + inset, y + inset, Math.max(1, w - 2 * inset), Math.max(1, h - 2 * inset));
+    const line = Math.min(width, Math.min(w, h) / 8);
+    const inset = line / 2 + 0.8;
+    for (const [style, thickness] of [[halo, line + 1.6], [colour, line]]) {
+      context.strokeStyle = style;
+      context.lineWidth = thickness;
+      context.strokeRect(x + inset, y + inset, w - 2 * inset, h - 2 * inset);
+    }
   };
 
   // A bracket over the frames of each segment; it stays open where the segment goes on in the next row.
@@ -367,10 +370,20 @@
       const members = current.tree(token);
       const list = framesOf(number);
       const here = members.filter((member) => Math.floor(Math.floor(member / tokens) / layout.across) === number);
-      context.fillStyle = `rgba(${style("--veil")}, 0.62)`;
+      context.fillStyle = `rgba(${style("--veil")}, 0.55)`;
       for (const frame of list) context.fillRect(leftOf(frame), layout.above, layout.frame, layout.height);
 
       drawMates(context, current, members, list);
+      // Branches beneath the members, so that what they lead to can be seen; fainter where there are many.
+      const isLarge = here.length > 60;
+      for (const [colour, width] of isLarge ? [["rgba(240, 228, 66, 0.45)", 0.8]] : [["rgba(0, 0, 0, 0.8)", 4], [lit, 1.8]]) {
+        context.strokeStyle = colour;
+        context.lineWidth = width;
+        context.beginPath();
+        for (const member of here) drawBranch(context, current, member, number);
+        context.stroke();
+      }
+      const isMember = new Set(members);
       for (const member of here) {
         const { x, y, w, h } = cell(member);
         context.save();
@@ -380,17 +393,14 @@
         drawPicture(context, Math.floor(member / tokens));
         context.restore();
       }
-      for (const [colour, width] of [["rgba(0, 0, 0, 0.8)", 4], [lit, 1.8]]) {
+      context.beginPath();
+      for (const member of here) traceEdges(context, member, (other) => isMember.has(other));
+      for (const [colour, width] of [["rgba(0, 0, 0, 0.85)", 4.5], [lit, 2.2]]) {
         context.strokeStyle = colour;
         context.lineWidth = width;
-        context.beginPath();
-        for (const member of here) drawBranch(context, current, member, number);
         context.stroke();
       }
-      for (const member of here) {
-        outline(context, cell(member), lit, 2, "rgba(0, 0, 0, 0.85)");
-        if (member === members[0]) drawRoot(context, cell(member));
-      }
+      if (here.includes(members[0])) drawRoot(context, cell(members[0]));
       if (Math.floor(Math.floor(token / tokens) / layout.across) === number) drawCursor(context, cell(token));
     }
   };
@@ -426,24 +436,41 @@
     context.strokeRect(x - 2.5, y - 2.5, w + 5, h + 5);
   };
 
+  // The sides of a token beyond which lies none that `isInside`.
+  const traceEdges = (context, token, isInside) => {
+    const place = token % tokens;
+    const { x, y, w, h } = cell(token);
+    const [left, right, top, bottom] = [x + 1, x + w - 1, y + 1, y + h - 1];
+    const side = (hasOther, other, fromX, fromY, toX, toY) => {
+      if (hasOther && isInside(token + other)) return;
+      context.moveTo(fromX, fromY);
+      context.lineTo(toX, toY);
+    };
+    side(place % columns > 0, -1, left, y, left, y + h);
+    side((place + 1) % columns > 0, 1, right, y, right, y + h);
+    side(place >= columns, -columns, x, top, x + w, top);
+    side(place + columns < tokens, columns, x, bottom, x + w, bottom);
+  };
+
   // What else became part of the same row: other roots of the cluster, and what follows them.
   const drawMates = (context, current, members, list) => {
     const own = current.cluster[members[0]];
     if (own === none || current.isSelected(members[0])) return;
     const segment = segmentOfFrame[Math.floor(members[0] / tokens)];
     const isMember = new Set(members);
-    context.setLineDash([3, 2]);
+    const isMate = (token) => current.cluster[token] === own && !isMember.has(token);
+    context.beginPath();
     for (const frame of list) {
       if (segmentOfFrame[frame] !== segment) continue;
       for (let token = frame * tokens; token < (frame + 1) * tokens; token += 1) {
-        if (current.cluster[token] !== own || isMember.has(token)) continue;
-        const { x, y, w, h } = cell(token);
-        for (const [colour, width] of [["rgba(0, 0, 0, 0.7)", 2.4], ["#FFFFFF", 1.1]]) {
-          context.strokeStyle = colour;
-          context.lineWidth = width;
-          context.strokeRect(x + 2, y + 2, Math.max(1, w - 4), Math.max(1, h - 4));
-        }
+        if (isMate(token)) traceEdges(context, token, isMate);
       }
+    }
+    for (const [colour, width, dash] of [["rgba(0, 0, 0, 0.75)", 3, []], ["#FFFFFF", 1.4, [4, 3]]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.setLineDash(dash);
+      context.stroke();
     }
     context.setLineDash([]);
   };
@@ -606,7 +633,7 @@
     add("tokens out", count(step.rows));
     add("selected", count(step.selected), true);
     add("contextual", count(step.contextual), true);
-    add("merged into trees", `${count(step.merged)}`);
+    add("merged", count(step.merged));
     add("trees", count(step.trees));
     add("largest tree", `${count(step.largestTree)} tokens`, true, () => now().best((root) => now().size[root]));
     add("longest tree", `${count(step.deepestTree)} frames`, true, () => now().best((root) => now().depth(root) + now().size[root] / total));
@@ -786,13 +813,17 @@
   };
 
   const key = () => {
-    const picture = svg("svg", { viewBox: "0 0 284 54", role: "img", "aria-label": "Which line is which" });
+    const picture = svg("svg", { viewBox: "0 0 284 72", role: "img", "aria-label": "Which line is which, and its values" });
+    picture.append(svg("text", { x: 226, y: 12, "text-anchor": "end" }, "coverage"));
+    picture.append(svg("text", { x: 284, y: 12, "text-anchor": "end" }, "energy"));
     ways.forEach(([name, title], way) => {
-      const y = 8 + 18 * way;
+      const y = 26 + 18 * way;
       picture.append(svg("line", { x1: 2, x2: 40, y1: y, y2: y, class: `line ${name}` }), mark(way, 21, y, name));
-      const value = ["coverage", "energy"].map((measure) => data.evaluation.points[state.step][measure][way].toFixed(3));
       picture.append(svg("text", { x: 48, y: y + 4 }, title));
-      picture.append(svg("text", { x: 284, y: y + 4, "text-anchor": "end" }, value.join("   ")));
+      for (const [measure, x] of [["coverage", 226], ["energy", 284]]) {
+        const value = data.evaluation.points[state.step][measure][way].toFixed(3);
+        picture.append(svg("text", { x, y: y + 4, "text-anchor": "end" }, value));
+      }
     });
     return picture;
   };
@@ -854,10 +885,10 @@
           context.strokeRect(0, 17, 34, 0);
           break;
         case "merged":
-          for (let index = 0; index < 4; index += 1) fill(index, `rgba(${veil}, 0.76)`);
+          for (let index = 0; index < 4; index += 1) fill(index, `rgba(${veil}, 0.68)`);
           break;
         default:
-          for (let index = 0; index < 4; index += 1) if (index !== 0 && index !== 3) fill(index, `rgba(${veil}, 0.76)`);
+          for (let index = 0; index < 4; index += 1) if (index !== 0 && index !== 3) fill(index, `rgba(${veil}, 0.68)`);
           outline(context, square(0), lit, 2, "rgba(0, 0, 0, 0.85)");
           outline(context, square(3), lit, 2, "rgba(0, 0, 0, 0.85)");
           drawRoot(context, square(0));

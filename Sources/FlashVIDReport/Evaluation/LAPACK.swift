@@ -27,14 +27,15 @@ final class Matrix {
 }
 
 enum LAPACK {
-    /// a·bᵀ into the upper left of `product`, of the first `aRows` and `bRows` rows.
-    static func products(_ a: Matrix, _ aRows: Int, _ b: Matrix, _ bRows: Int, into product: Matrix) {
-        assert(a.columns == b.columns && aRows <= product.rows && bRows <= product.columns)
-        guard aRows > 0, bRows > 0 else { return }
+    /// a·bᵀ of some rows into the same rows and columns of `product`.
+    static func products(_ a: Matrix, _ aRows: Range<Int>, _ b: Matrix, _ bRows: Range<Int>, into product: Matrix) {
+        assert(a.columns == b.columns && aRows.upperBound <= product.rows && bRows.upperBound <= product.columns)
+        guard !aRows.isEmpty, !bRows.isEmpty else { return }
         multiply {
             cblas_dgemm(
-                CblasRowMajor, CblasNoTrans, CblasTrans, CInt(aRows), CInt(bRows), CInt(a.columns), 1, a.base,
-                CInt(a.columns), b.base, CInt(b.columns), 0, product.base, CInt(product.columns))
+                CblasRowMajor, CblasNoTrans, CblasTrans, CInt(aRows.count), CInt(bRows.count), CInt(a.columns), 1,
+                a.row(aRows.lowerBound), CInt(a.columns), b.row(bRows.lowerBound), CInt(b.columns), 0,
+                product.row(aRows.lowerBound) + bRows.lowerBound, CInt(product.columns))
         }
     }
 
@@ -60,21 +61,22 @@ enum LAPACK {
     /// Sum of the squared lengths of the projections of some vectors x on the span of others, r, from products alone.
     ///
     /// - Parameters:
-    ///   - gram: [n, n] products of r with each other, the lower triangle at least; overwritten.
+    ///   - gram: Room for [n, n] products of r with each other.
     ///   - products: [n, m] products of r with x; overwritten.
     ///   - tolerance: A vector of which less than this share, of the longest one's squared length, lies outside the span of
     ///     those before it adds nothing to it.
-    ///   - rest: Room for the same triangle again, and for n rows of m.
+    ///   - ordered: Room for n rows of m.
+    ///   - fill: Writes the lower triangle of the products into `gram`; it may be called a second time.
     static func energy(
-        in gram: Matrix, _ products: Matrix, rows count: Int, columns: Int, tolerance: Double,
-        copy: Matrix, ordered: Matrix
+        in gram: Matrix, _ products: Matrix, rows count: Int, columns: Int, tolerance: Double, ordered: Matrix,
+        fill: () -> Void
     ) -> Double {
         guard count > 0 else { return 0 }
+        fill()
         var longest = 0.0
         for row in 0..<count { longest = max(longest, gram.row(row)[row]) }
         guard longest > 0 else { return 0 }
         let limit = longest * tolerance
-        for row in 0..<count { copy.row(row).update(from: gram.row(row), count: row + 1) }
 
         // Row-major and lower is column-major and upper.
         var (order, stride, info) = (CInt(count), CInt(gram.columns), CInt(0))
@@ -82,22 +84,20 @@ enum LAPACK {
         let isRegular = info == 0 && (0..<count).allSatisfy { gram.row($0)[$0] * gram.row($0)[$0] > limit }
         if isRegular { return solve(gram, products, rank: count, columns: columns) }
 
+        fill()
         var pivots = [CInt](repeating: 0, count: count)
         var work = [Double](repeating: 0, count: 2 * count)
-        var (rank, tolerance) = (CInt(0), limit)
-        stride = CInt(copy.columns)
-        multiply {
-            dpstrf_("U", &order, copy.base, &stride, &pivots, &rank, &tolerance, &work, &info, 1)
-        }
+        var (rank, smallest) = (CInt(0), limit)
+        multiply { dpstrf_("U", &order, gram.base, &stride, &pivots, &rank, &smallest, &work, &info, 1) }
         for row in 0..<Int(rank) {
             ordered.row(row).update(from: products.row(Int(pivots[row]) - 1), count: columns)
         }
-        return solve(copy, ordered, rank: Int(rank), columns: columns)
+        return solve(gram, ordered, rank: Int(rank), columns: columns)
     }
 
     /// Squared numbers of L⁻¹·b, summed.
     private static func solve(_ factor: Matrix, _ b: Matrix, rank: Int, columns: Int) -> Double {
-        guard rank > 0 else { return 0 }
+        guard rank > 0, columns > 0 else { return 0 }
         multiply {
             cblas_dtrsm(
                 CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, CInt(rank), CInt(columns), 1,

@@ -16,13 +16,12 @@ struct SubspaceEnergy {
         let frames = footage.shape.frames
         let shares = UnsafeMutableBufferPointer<Double>.allocate(capacity: sets.count * frames)
         defer { shares.deallocate() }
-        // Two walks a thread, so that one that is held up does not hold up all; each has a frame or two more to read.
-        let walks = min(frames, pool.threads > 1 ? 2 * pool.threads : 1)
+        let walks = min(frames, pool.threads)
         pool.run(walks) { worker, walk in
             let range = (walk * frames / walks)..<((walk + 1) * frames / walks)
             let window = Window(footage, mean, made, sets)
             for frame in range {
-                if worker == 0 { progress(Double(walk) / Double(walks)) }
+                if worker == 0 { progress(Double(frame - range.lowerBound) / Double(range.count)) }
                 window.move(to: frame)
                 for number in sets.indices { shares[number * frames + frame] = window.share(of: number) }
             }
@@ -56,9 +55,9 @@ private final class Window {
     private let buffer: UnsafeMutablePointer<Float>
     /// Room for one set.
     private let gram: Matrix
-    private let copy: Matrix
     private let products: Matrix
     private let ordered: Matrix
+    private var isKept: [Bool]
 
     init(_ footage: Footage, _ mean: [Double], _ made: [KeptTokens], _ sets: [KeptTokens]) {
         (self.footage, self.mean, self.made, self.sets) = (footage, mean, made, sets)
@@ -80,9 +79,9 @@ private final class Window {
         rowProducts = square(mostRows, mostRows)
         buffer = .allocate(capacity: count * channels)
         gram = Matrix(3 * mostKept, 3 * mostKept)
-        copy = Matrix(3 * mostKept, 3 * mostKept)
         products = Matrix(3 * mostKept, count)
         ordered = Matrix(3 * mostKept, count)
+        isKept = [Bool](repeating: false, count: count)
     }
 
     deinit { buffer.deallocate() }
@@ -115,13 +114,20 @@ private final class Window {
 
         for other in 0..<3 {
             guard let held = held[other], abs(held - frame) < 3 else { continue }
-            LAPACK.products(tokens[slot], count, tokens[other], count, into: tokenProducts[slot][other])
-            LAPACK.products(rows[slot], number, tokens[other], count, into: rowTokenProducts[slot][other])
-            LAPACK.products(rows[slot], number, rows[other], rowCount[other], into: rowProducts[slot][other])
+            let (all, made) = (0..<count, 0..<number)
+            LAPACK.products(tokens[slot], all, tokens[other], all, into: tokenProducts[slot][other])
+            LAPACK.products(rows[slot], made, tokens[other], all, into: rowTokenProducts[slot][other])
+            // Rows of one step never meet those of another.
+            for (own, others) in zip(rowsOfStep[slot], rowsOfStep[other]) {
+                LAPACK.products(rows[slot], own, rows[other], others, into: rowProducts[slot][other])
+            }
             guard other != slot else { continue }
-            transpose(tokenProducts[slot][other], count, count, into: tokenProducts[other][slot])
-            LAPACK.products(rows[other], rowCount[other], tokens[slot], count, into: rowTokenProducts[other][slot])
-            transpose(rowProducts[slot][other], number, rowCount[other], into: rowProducts[other][slot])
+            transpose(tokenProducts[slot][other], all, all, into: tokenProducts[other][slot])
+            LAPACK.products(
+                rows[other], 0..<rowCount[other], tokens[slot], all, into: rowTokenProducts[other][slot])
+            for (own, others) in zip(rowsOfStep[slot], rowsOfStep[other]) {
+                transpose(rowProducts[slot][other], own, others, into: rowProducts[other][slot])
+            }
         }
     }
 
@@ -137,64 +143,103 @@ private final class Window {
         }
     }
 
-    private func transpose(_ matrix: Matrix, _ rows: Int, _ columns: Int, into target: Matrix) {
-        for row in 0..<rows {
-            for column in 0..<columns { target.row(column)[row] = matrix.row(row)[column] }
+    private func transpose(_ matrix: Matrix, _ rows: Range<Int>, _ columns: Range<Int>, into target: Matrix) {
+        for row in rows {
+            let source = matrix.row(row)
+            for column in columns { target.row(column)[row] = source[column] }
         }
     }
 
     // MARK: A set
 
-    /// A kept row: a slot, and a token there (`isMade` false) or a row that was made.
-    private struct Member {
+    /// What a set keeps of a frame of the window.
+    private struct Group {
         let slot: Int
-        let isMade: Bool
-        let index: Int
+        let places: [Int]
+        let rows: Range<Int>
     }
 
     /// The share of the frame's energy in the span of the rows that a set keeps of the window.
     func share(of number: Int) -> Double {
         let own = frame % 3
-        let total = (0..<count).reduce(0.0) { $0 + tokenProducts[own][own].row($1)[$1] }
+        // What a kept token tells of itself is all of it, so that only the others are projected.
+        isKept.withUnsafeMutableBufferPointer { isKept in
+            isKept.update(repeating: false)
+            for place in sets[number].places[frame] { isKept[place] = true }
+        }
+        let rest = (0..<count).filter { !isKept[$0] }
+        let energies = (0..<count).map { tokenProducts[own][own].row($0)[$0] }
+        let total = energies.reduce(0, +)
         // There is nothing to tell of a frame that is the clip's mean.
         guard total > 0 else { return 1 }
-        let members = members(of: number)
-        for (row, member) in members.enumerated() {
-            products.row(row).update(
-                from: member.isMade
-                    ? rowTokenProducts[member.slot][own].row(member.index)
-                    : tokenProducts[member.slot][own].row(member.index),
-                count: count)
-            fill(gram.row(row), with: member, members[...row])
+
+        let groups = groups(of: number)
+        var members = 0
+        for group in groups {
+            for place in group.places { gather(tokenProducts[group.slot][own].row(place), rest, &members) }
+            for row in group.rows { gather(rowTokenProducts[group.slot][own].row(row), rest, &members) }
         }
-        let energy = LAPACK.energy(
-            in: gram, products, rows: members.count, columns: count, tolerance: Evaluation.spanTolerance, copy: copy,
-            ordered: ordered)
-        return min(1, energy / total)
+        let projected = LAPACK.energy(
+            in: gram, products, rows: members, columns: rest.count, tolerance: Evaluation.spanTolerance,
+            ordered: ordered
+        ) { fillGram(groups) }
+        return min(1, (total - rest.reduce(0) { $0 + energies[$1] } + projected) / total)
     }
 
-    private func members(of number: Int) -> [Member] {
-        frames.flatMap { frame in
+    /// A row of `products`: the numbers of `source` at some places.
+    private func gather(_ source: UnsafePointer<Double>, _ places: [Int], _ row: inout Int) {
+        let target = products.row(row)
+        for (column, place) in places.enumerated() { target[column] = source[place] }
+        row += 1
+    }
+
+    private func groups(of number: Int) -> [Group] {
+        frames.map { frame in
             let slot = frame % 3
-            let places = sets[number].places[frame].map { Member(slot: slot, isMade: false, index: $0) }
             // The first of a step's three sets is the one that has rows of its own.
-            guard number % 3 == 0 else { return places }
-            return places + rowsOfStep[slot][number / 3].map { Member(slot: slot, isMade: true, index: $0) }
+            return Group(
+                slot: slot, places: sets[number].places[frame],
+                rows: number % 3 == 0 ? rowsOfStep[slot][number / 3] : 0..<0)
         }
     }
 
-    /// A row of the Gram matrix, up to its diagonal.
-    private func fill(
-        _ target: UnsafeMutablePointer<Double>, with member: Member, _ others: ArraySlice<Member>
-    ) {
-        for (column, other) in others.enumerated() {
-            target[column] =
-                switch (member.isMade, other.isMade) {
-                case (false, false): tokenProducts[member.slot][other.slot].row(member.index)[other.index]
-                case (true, false): rowTokenProducts[member.slot][other.slot].row(member.index)[other.index]
-                case (false, true): rowTokenProducts[other.slot][member.slot].row(other.index)[member.index]
-                case (true, true): rowProducts[member.slot][other.slot].row(member.index)[other.index]
+    /// The products of the groups' members with each other: more than the lower triangle, but in runs.
+    private func fillGram(_ groups: [Group]) {
+        var row = 0
+        for (number, group) in groups.enumerated() {
+            for place in group.places {
+                var target = gram.row(row)
+                for other in groups[...number] {
+                    let source = tokenProducts[group.slot][other.slot].row(place)
+                    for place in other.places {
+                        target.pointee = source[place]
+                        target += 1
+                    }
+                    // A column of what the other's rows have with this token.
+                    let column = rowTokenProducts[other.slot][group.slot]
+                    for row in other.rows {
+                        target.pointee = column.row(row)[place]
+                        target += 1
+                    }
                 }
+                row += 1
+            }
+            for made in group.rows {
+                var target = gram.row(row)
+                for other in groups[...number] {
+                    let source = rowTokenProducts[group.slot][other.slot].row(made)
+                    for place in other.places {
+                        target.pointee = source[place]
+                        target += 1
+                    }
+                    let others = rowProducts[group.slot][other.slot].row(made)
+                    for row in other.rows {
+                        target.pointee = others[row]
+                        target += 1
+                    }
+                }
+                row += 1
+            }
         }
     }
 }

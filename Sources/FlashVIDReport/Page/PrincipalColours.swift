@@ -17,7 +17,7 @@ enum PrincipalColours {
         for first in stride(from: 0, to: tokens, by: step) {
             let count = min(step, tokens - first)
             footage.readCentred((first..<(first + count)).map { $0 }, mean, into: rows)
-            LAPACK.products(rows, count, components, 3, into: products)
+            LAPACK.products(rows, 0..<count, components, 0..<3, into: products)
             for row in 0..<count {
                 for component in 0..<3 { scores[component][first + row] = products.row(row)[component] }
             }

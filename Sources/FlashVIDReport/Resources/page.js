@@ -191,11 +191,12 @@
     drawTimeline();
   };
 
-  // The rows in view and one screen around it have canvases.
+  // The rows in view and one screen around it have canvases, or all where they are few.
   const update = () => {
     const top = film.getBoundingClientRect().top;
-    const first = Math.max(0, Math.floor((-top - innerHeight) / layout.row));
-    const last = Math.min(Math.ceil(frames / layout.across) - 1, Math.floor((-top + 2 * innerHeight) / layout.row));
+    const count = Math.ceil(frames / layout.across);
+    const first = count <= 36 ? 0 : Math.max(0, Math.floor((-top - innerHeight) / layout.row));
+    const last = count <= 36 ? count - 1 : Math.min(count - 1, Math.floor((-top + 2 * innerHeight) / layout.row));
     for (const [number, strip] of strips) {
       if (number >= first && number <= last) continue;
       strip.element.remove();
@@ -274,13 +275,13 @@
     const current = now();
     const first = frame * tokens;
     const colourOf = current.coloursOf(frame);
-    const veil = style("--veil");
+    const merged = `rgba(${style("--veil")}, ${style("--merged")})`;
     drawPicture(context, frame);
     for (let token = first; token < first + tokens; token += 1) {
       if (current.isSelected(token)) continue;
       const { x, y, w, h } = cell(token);
       if (current.isMerged(token)) {
-        context.fillStyle = `rgba(${veil}, 0.68)`;
+        context.fillStyle = merged;
       } else {
         context.fillStyle = `${palette[colourOf.get(current.cluster[token])]}8C`;
       }
@@ -370,7 +371,7 @@
       const members = current.tree(token);
       const list = framesOf(number);
       const here = members.filter((member) => Math.floor(Math.floor(member / tokens) / layout.across) === number);
-      context.fillStyle = `rgba(${style("--veil")}, 0.55)`;
+      context.fillStyle = `rgba(${style("--veil")}, ${style("--unlit")})`;
       for (const frame of list) context.fillRect(leftOf(frame), layout.above, layout.frame, layout.height);
 
       drawMates(context, current, members, list);
@@ -711,15 +712,9 @@
   });
   film.addEventListener("focus", () => {
     if (!film.matches(":focus-visible") || shown() !== none) return;
-    move(state.cursor === none ? firstInView() : state.cursor);
+    move(Math.max(0, state.cursor));
   });
   film.addEventListener("blur", () => point(none));
-
-  const firstInView = () => {
-    const top = film.getBoundingClientRect().top;
-    const line = Math.max(0, Math.ceil((element("token").offsetHeight - top - layout.above) / layout.row));
-    return Math.min(frames - 1, line * layout.across) * tokens;
-  };
 
   const move = (token) => {
     state.cursor = Math.max(0, Math.min(total - 1, token));
@@ -731,7 +726,7 @@
 
   film.addEventListener("keydown", (event) => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const cursor = state.cursor === none ? firstInView() : state.cursor;
+    const cursor = Math.max(0, state.cursor);
     const frame = Math.floor(cursor / tokens);
     const place = cursor % tokens;
     const [column, line] = [place % columns, Math.floor(place / columns)];
@@ -885,10 +880,10 @@
           context.strokeRect(0, 17, 34, 0);
           break;
         case "merged":
-          for (let index = 0; index < 4; index += 1) fill(index, `rgba(${veil}, 0.68)`);
+          for (let index = 0; index < 4; index += 1) fill(index, `rgba(${veil}, ${style("--merged")})`);
           break;
         default:
-          for (let index = 0; index < 4; index += 1) if (index !== 0 && index !== 3) fill(index, `rgba(${veil}, 0.68)`);
+          for (let index = 0; index < 4; index += 1) if (index !== 0 && index !== 3) fill(index, `rgba(${veil}, ${style("--merged")})`);
           outline(context, square(0), lit, 2, "rgba(0, 0, 0, 0.85)");
           outline(context, square(3), lit, 2, "rgba(0, 0, 0, 0.85)");
           drawRoot(context, square(0));

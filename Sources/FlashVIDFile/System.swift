@@ -58,7 +58,10 @@ package enum System {
             // Where it lies: an entry may end behind its name, and a copy of it would not.
             guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { throw Failure(code: EINVAL) }
             let name = (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: UInt8.self)
-            names.append(Array(UnsafeBufferPointer(start: name, count: strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self)))))
+            names.append(
+                Array(
+                    UnsafeBufferPointer(
+                        start: name, count: strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self)))))
         }
         guard errno == 0 else { throw Failure(code: errno) }
         return names

@@ -32,7 +32,8 @@ struct Comparison {
             }
             let order = steps.indices.sorted { steps[$0].step.rows < steps[$1].step.rows }
             let sorted = order.map { steps[$0] }
-            let evaluation = try evaluating
+            let evaluation =
+                try evaluating
                 ? clip.withFootage(grid) { footage in
                     try Evaluation(
                         of: footage, order.map { (steps[$0].step.retention, kept[$0]) },
@@ -85,7 +86,8 @@ struct PageInput {
         pictures = try files.names.compactMap { name in try files.bytes(of: name).flatMap { Picture($0) } }
         guard pictures.count == clip.shape.frames else {
             throw Failure(
-                input: "\(folder.description): has \(pictures.count) pictures; the clip has \(clip.shape.frames) frames")
+                input: "\(folder.description): has \(pictures.count) pictures; the clip has \(clip.shape.frames) frames"
+            )
         }
     }
 

@@ -63,7 +63,8 @@ extension Measures {
     var summary: String {
         var text = "retention    rows  coverage   uniform attention    energy   uniform attention\n"
         for point in points {
-            let retention = point.retention.map { fixed($0, places: $0 * 100 == ($0 * 100).rounded() ? 2 : 4) } ?? "rows"
+            let retention =
+                point.retention.map { fixed($0, places: $0 * 100 == ($0 * 100).rounded() ? 2 : 4) } ?? "rows"
             text += column(retention, width: 9) + column("\(point.rows)", width: 8)
             text += point.coverage.columns + point.energy.columns + "\n"
         }

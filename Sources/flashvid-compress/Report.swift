@@ -45,7 +45,8 @@ struct Report: Encodable {
     private let reportName: String?
 
     private enum CodingKeys: String, CodingKey {
-        case input, output, report, evaluation, frames, channels, type, attention, ratio, selected, contextual, trees, threads, seconds
+        case input, output, report, evaluation, frames, channels, type, attention, ratio, selected, contextual, trees,
+            threads, seconds
         case configuration
         case tokensPerFrame = "tokens_per_frame"
         case outputType = "output_type"

@@ -1,4 +1,4 @@
-"""What `flashvid-compress --evaluate` says, against NumPy in float64, from the definitions in Measures.md."""
+"""What `flashvid-compress --evaluate` says, against NumPy in float64, from the definitions in FlashVIDReport.docc."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 package import FlashVID
 
 /// How much of a clip its rows still tell, without a language model: beside what as many tokens tell that were sampled uniformly
-/// or chosen by attention alone. The documentation has the definitions (FlashVID.docc/Measures.md).
+/// or chosen by attention alone. The documentation has the definitions (FlashVIDReport.docc).
 package struct Evaluation {
     /// One measure of what three ways keep, in 0...1 but for coverage, which is a mean of cosines.
     package struct Scores {

@@ -95,19 +95,49 @@ enum LAPACK {
         return solve(gram, ordered, rank: Int(rank), columns: columns)
     }
 
+    /// The same for the spans of the first so many of the vectors, all from one factor; nil where they have not full rank.
+    static func energies(
+        ofFirst ends: [Int], in gram: Matrix, _ products: Matrix, columns: Int, tolerance: Double, fill: () -> Void
+    ) -> [Double]? {
+        let count = ends.last ?? 0
+        guard count > 0 else { return ends.map { _ in 0 } }
+        fill()
+        let longest = (0..<count).reduce(0.0) { max($0, gram.row($1)[$1]) }
+        var (order, stride, info) = (CInt(count), CInt(gram.columns), CInt(0))
+        multiply { dpotrf_("U", &order, gram.base, &stride, &info, 1) }
+        guard info == 0,
+            (0..<count).allSatisfy({ gram.row($0)[$0] * gram.row($0)[$0] > longest * tolerance })
+        else { return nil }
+        project(gram, products, rank: count, columns: columns)
+        var (sum, row) = (0.0, 0)
+        return ends.map { end in
+            while row < end {
+                sum += squares(products.row(row), columns)
+                row += 1
+            }
+            return sum
+        }
+    }
+
     /// Squared numbers of L⁻¹·b, summed.
     private static func solve(_ factor: Matrix, _ b: Matrix, rank: Int, columns: Int) -> Double {
-        guard rank > 0, columns > 0 else { return 0 }
+        project(factor, b, rank: rank, columns: columns)
+        return (0..<rank).reduce(0) { $0 + squares(b.row($1), columns) }
+    }
+
+    /// L⁻¹·b in place of b.
+    private static func project(_ factor: Matrix, _ b: Matrix, rank: Int, columns: Int) {
+        guard rank > 0, columns > 0 else { return }
         multiply {
             cblas_dtrsm(
                 CblasRowMajor, CblasLeft, CblasLower, CblasNoTrans, CblasNonUnit, CInt(rank), CInt(columns), 1,
                 factor.base, CInt(factor.columns), b.base, CInt(b.columns))
         }
+    }
+
+    private static func squares(_ row: UnsafePointer<Double>, _ count: Int) -> Double {
         var sum = 0.0
-        for row in 0..<rank {
-            let numbers = b.row(row)
-            for column in 0..<columns { sum += numbers[column] * numbers[column] }
-        }
+        for column in 0..<count { sum += row[column] * row[column] }
         return sum
     }
 

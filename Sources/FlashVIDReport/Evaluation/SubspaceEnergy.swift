@@ -23,7 +23,7 @@ struct SubspaceEnergy {
             for frame in range {
                 if worker == 0 { progress(Double(frame - range.lowerBound) / Double(range.count)) }
                 window.move(to: frame)
-                for number in sets.indices { shares[number * frames + frame] = window.share(of: number) }
+                for (number, share) in window.shares().enumerated() { shares[number * frames + frame] = share }
             }
         }
         means = sets.indices.map { number in
@@ -57,7 +57,6 @@ private final class Window {
     private let gram: Matrix
     private let products: Matrix
     private let ordered: Matrix
-    private var isKept: [Bool]
 
     init(_ footage: Footage, _ mean: [Double], _ made: [KeptTokens], _ sets: [KeptTokens]) {
         (self.footage, self.mean, self.made, self.sets) = (footage, mean, made, sets)
@@ -81,7 +80,6 @@ private final class Window {
         gram = Matrix(3 * mostKept, 3 * mostKept)
         products = Matrix(3 * mostKept, count)
         ordered = Matrix(3 * mostKept, count)
-        isKept = [Bool](repeating: false, count: count)
     }
 
     deinit { buffer.deallocate() }
@@ -159,31 +157,95 @@ private final class Window {
         let rows: Range<Int>
     }
 
-    /// The share of the frame's energy in the span of the rows that a set keeps of the window.
-    func share(of number: Int) -> Double {
+    /// The share of the frame's energy in the span of the rows that each set keeps of the window.
+    func shares() -> [Double] {
         let own = frame % 3
-        // What a kept token tells of itself is all of it, so that only the others are projected.
-        isKept.withUnsafeMutableBufferPointer { isKept in
-            isKept.update(repeating: false)
-            for place in sets[number].places[frame] { isKept[place] = true }
-        }
-        let rest = (0..<count).filter { !isKept[$0] }
         let energies = (0..<count).map { tokenProducts[own][own].row($0)[$0] }
         let total = energies.reduce(0, +)
         // There is nothing to tell of a frame that is the clip's mean.
-        guard total > 0 else { return 1 }
-
-        let groups = groups(of: number)
-        var members = 0
-        for group in groups {
-            for place in group.places { gather(tokenProducts[group.slot][own].row(place), rest, &members) }
-            for row in group.rows { gather(rowTokenProducts[group.slot][own].row(row), rest, &members) }
+        guard total > 0 else { return sets.map { _ in 1 } }
+        var shares = [Double?](repeating: nil, count: sets.count)
+        // What attention alone keeps at one step it keeps at the next.
+        let chain = growing(stride(from: 2, to: sets.count, by: 3).map { $0 })
+        for (number, energy) in zip(chain, chainEnergies(chain, energies) ?? []) {
+            shares[number] = min(1, energy / total)
         }
+        return shares.enumerated().map { number, share in share ?? min(1, energy(of: number, energies) / total) }
+    }
+
+    /// The energy that a set keeps of the frame.
+    private func energy(of number: Int, _ energies: [Double]) -> Double {
+        let groups = groups(of: number)
+        let rest = rest(besides: sets[number].places[frame])
+        let members = gather(groups, rest)
         let projected = LAPACK.energy(
             in: gram, products, rows: members, columns: rest.count, tolerance: Evaluation.spanTolerance,
             ordered: ordered
         ) { fillGram(groups) }
-        return min(1, (total - rest.reduce(0) { $0 + energies[$1] } + projected) / total)
+        return kept(energies, rest) + projected
+    }
+
+    /// The energies that sets keep of which each has all that the one before has, and nothing but source tokens; nil where
+    /// these are not independent.
+    private func chainEnergies(_ chain: [Int], _ energies: [Double]) -> [Double]? {
+        guard let first = chain.first else { return nil }
+        var groups: [Group] = []
+        var ends: [Int] = []
+        for (index, number) in chain.enumerated() {
+            for other in frames {
+                let before = index > 0 ? sets[chain[index - 1]].places[other].count : 0
+                let places = Array(sets[number].places[other][before...])
+                groups.append(Group(slot: other % 3, places: places, rows: 0..<0))
+            }
+            ends.append(groups.reduce(0) { $0 + $1.places.count })
+        }
+        let rest = rest(besides: sets[first].places[frame])
+        _ = gather(groups, rest)
+        return LAPACK.energies(
+            ofFirst: ends, in: gram, products, columns: rest.count, tolerance: Evaluation.spanTolerance
+        ) { fillGram(groups) }?.map { kept(energies, rest) + $0 }
+    }
+
+    /// The sets, from the first on, of which each begins with what the one before has, as far as their members can be
+    /// independent.
+    private func growing(_ numbers: [Int]) -> [Int] {
+        let most = footage.shape.channels * 9 / 10
+        var chain: [Int] = []
+        for number in numbers {
+            guard frames.reduce(0, { $0 + sets[number].places[$1].count }) <= most else { break }
+            if let last = chain.last,
+                !frames.allSatisfy({ sets[number].places[$0].starts(with: sets[last].places[$0]) })
+            {
+                break
+            }
+            chain.append(number)
+        }
+        return chain
+    }
+
+    /// The frame's tokens but for those that are kept: what a kept token tells of itself is all of it, so that only the others
+    /// are projected.
+    private func rest(besides places: [Int]) -> [Int] {
+        var isKept = [Bool](repeating: false, count: count)
+        for place in places { isKept[place] = true }
+        return (0..<count).filter { !isKept[$0] }
+    }
+
+    /// The energy of the tokens that are not among `rest`.
+    private func kept(_ energies: [Double], _ rest: [Int]) -> Double {
+        energies.reduce(0, +) - rest.reduce(0) { $0 + energies[$1] }
+    }
+
+    /// Writes the products of the groups' members with some of the frame's tokens into `products`. Returns the number of
+    /// members.
+    private func gather(_ groups: [Group], _ places: [Int]) -> Int {
+        let own = frame % 3
+        var members = 0
+        for group in groups {
+            for place in group.places { gather(tokenProducts[group.slot][own].row(place), places, &members) }
+            for row in group.rows { gather(rowTokenProducts[group.slot][own].row(row), places, &members) }
+        }
+        return members
     }
 
     /// A row of `products`: the numbers of `source` at some places.

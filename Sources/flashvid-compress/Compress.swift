@@ -44,7 +44,7 @@ extension Command {
 
         let report = Report(
             input: input, output: output, page: seeing.report, clip: clip, video: video, outputType: type,
-            configuration: configuration, evaluation: comparison?.evaluation, times: times)
+            configuration: configuration, comparison: comparison, times: times)
         bar?.clear()
         // While the outputs can still be withheld: there are none without their summary.
         try report.print(asJSON: running.json, to: stream)

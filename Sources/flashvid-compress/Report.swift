@@ -43,6 +43,8 @@ struct Report: Encodable {
     /// `output` and `report` for a person.
     private let outputName: String?
     private let reportName: String?
+    /// Mean time of compressing at the retentions that were compared.
+    private let comparedSeconds: Double
 
     private enum CodingKeys: String, CodingKey {
         case input, output, report, evaluation, frames, channels, type, attention, ratio, selected, contextual, trees,
@@ -62,14 +64,16 @@ struct Report: Encodable {
 
     init(
         input: InputFile, output: OutputFile?, page: OutputFile?, clip: Clip, video: CompressedVideo,
-        outputType: ElementType, configuration: Configuration, evaluation: Evaluation?, times: Times
+        outputType: ElementType, configuration: Configuration, comparison: Comparison?, times: Times
     ) {
+        let evaluation = comparison?.evaluation
         self.input = input.argument
         self.output = output?.argument
         outputName = output?.name
         report = page?.argument
         reportName = page?.name
         self.evaluation = evaluation.map { Measures($0) }
+        comparedSeconds = comparison.map { $0.steps.reduce(0) { $0 + $1.seconds } / Double($0.steps.count) } ?? 0
         frames = clip.shape.frames
         tokensPerFrame = clip.shape.tokensPerFrame
         channels = clip.shape.channels
@@ -135,7 +139,12 @@ extension Report {
             table.add("    \(stage.name)", Format.time(time) + (threads == 1 ? "" : " (all threads)"))
         }
         if outputName != nil { table.add("  writing", Format.time(seconds.writing)) }
-        if let time = seconds.evaluation { table.add("  evaluation", Format.time(time)) }
+        if let time = seconds.evaluation, let count = evaluation?.points.count, count > 0, comparedSeconds > 0 {
+            let each = time / Double(count)
+            table.add(
+                "  evaluation",
+                "\(Format.time(each)) a retention, \(Format.number(each / comparedSeconds)) times compressing there")
+        }
         if let time = seconds.spectrum { table.add("  spectrum", Format.time(time)) }
         if let time = seconds.page { table.add("  page", Format.time(time)) }
         if let outputName { table.add("output", "\(outputName), \(outputType)") }

@@ -75,19 +75,39 @@ struct EvaluationTests {
         }
     }
 
-    @Test("projects on the span of rows of which some repeat others, or are zero")
-    func deficientSpan() {
+    @Test("projects on the span of rows of which some repeat others, or are zero", arguments: [3, 4])
+    func deficientSpan(dimension: Int) {
         // r: e₁, e₁, 0, e₁ + e₂; x: e₁, e₂, e₃, of which two lie in the span.
         let (r, x) = ([[1.0, 0, 0], [1, 0, 0], [0, 0, 0], [1, 1, 0]], [[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
-        func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
         let (gram, products, ordered) = (Matrix(4, 4), Matrix(4, 3), Matrix(4, 3))
-        for row in 0..<4 { for column in 0..<3 { products.row(row)[column] = dot(r[row], x[column]) } }
+        write(r, x, into: products)
         let energy = LAPACK.energy(
-            in: gram, products, rows: 4, columns: 3, tolerance: Evaluation.spanTolerance, ordered: ordered
-        ) {
-            for row in 0..<4 { for column in 0...row { gram.row(row)[column] = dot(r[row], r[column]) } }
-        }
+            in: gram, products, rows: 4, columns: 3, dimension: dimension, tolerance: Evaluation.spanTolerance,
+            ordered: ordered
+        ) { write(r, r, into: gram) }
         #expect(abs(energy - 2) < 1e-12)
+        #expect(
+            LAPACK.energies(ofFirst: [1, 2], in: gram, products, columns: 3, tolerance: Evaluation.spanTolerance) {
+                write(r, r, into: gram)
+            } == nil)
+    }
+
+    @Test("projects on the spans of the first rows from one factor")
+    func chain() throws {
+        let (r, x) = ([[1.0, 0, 0], [1, 1, 0], [0, 1, 1]], [[3.0, 0, 0], [0, 2, 0], [0, 0, 1]])
+        let (gram, products) = (Matrix(3, 3), Matrix(3, 3))
+        write(r, x, into: products)
+        let energies = try #require(
+            LAPACK.energies(ofFirst: [1, 2, 3], in: gram, products, columns: 3, tolerance: Evaluation.spanTolerance) {
+                write(r, r, into: gram)
+            })
+        for (energy, expected) in zip(energies, [9, 13, 14]) { #expect(abs(energy - Double(expected)) < 1e-12) }
+    }
+
+    private func write(_ a: [[Double]], _ b: [[Double]], into products: Matrix) {
+        for (row, a) in a.enumerated() {
+            for (column, b) in b.enumerated() { products.row(row)[column] = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+        }
     }
 
     @Test("samples tokens in the middle of equal parts, and shares them evenly over the frames")

@@ -65,11 +65,12 @@ enum LAPACK {
     ///   - products: [n, m] products of r with x; overwritten.
     ///   - tolerance: A vector of which less than this share, of the longest one's squared length, lies outside the span of
     ///     those before it adds nothing to it.
+    ///   - dimension: More vectors than this cannot be independent.
     ///   - ordered: Room for n rows of m.
     ///   - fill: Writes the lower triangle of the products into `gram`; it may be called a second time.
     static func energy(
-        in gram: Matrix, _ products: Matrix, rows count: Int, columns: Int, tolerance: Double, ordered: Matrix,
-        fill: () -> Void
+        in gram: Matrix, _ products: Matrix, rows count: Int, columns: Int, dimension: Int, tolerance: Double,
+        ordered: Matrix, fill: () -> Void
     ) -> Double {
         guard count > 0 else { return 0 }
         fill()
@@ -80,11 +81,13 @@ enum LAPACK {
 
         // Row-major and lower is column-major and upper.
         var (order, stride, info) = (CInt(count), CInt(gram.columns), CInt(0))
-        multiply { dpotrf_("U", &order, gram.base, &stride, &info, 1) }
-        let isRegular = info == 0 && (0..<count).allSatisfy { gram.row($0)[$0] * gram.row($0)[$0] > limit }
-        if isRegular { return solve(gram, products, rank: count, columns: columns) }
+        if count <= dimension {
+            multiply { dpotrf_("U", &order, gram.base, &stride, &info, 1) }
+            let isRegular = info == 0 && (0..<count).allSatisfy { gram.row($0)[$0] * gram.row($0)[$0] > limit }
+            if isRegular { return solve(gram, products, rank: count, columns: columns) }
+            fill()
+        }
 
-        fill()
         var pivots = [CInt](repeating: 0, count: count)
         var work = [Double](repeating: 0, count: 2 * count)
         var (rank, smallest) = (CInt(0), limit)

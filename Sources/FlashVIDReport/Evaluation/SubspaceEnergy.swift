@@ -179,8 +179,8 @@ private final class Window {
         let rest = rest(besides: sets[number].places[frame])
         let members = gather(groups, rest)
         let projected = LAPACK.energy(
-            in: gram, products, rows: members, columns: rest.count, tolerance: Evaluation.spanTolerance,
-            ordered: ordered
+            in: gram, products, rows: members, columns: rest.count, dimension: footage.shape.channels,
+            tolerance: Evaluation.spanTolerance, ordered: ordered
         ) { fillGram(groups) }
         return kept(energies, rest) + projected
     }

@@ -36,15 +36,37 @@ def coverage(features: np.ndarray, segments: list[int], rows: np.ndarray, frames
     return float(np.concatenate(best).mean())
 
 
+def span(rows: np.ndarray) -> np.ndarray:
+    """An orthonormal basis of what the rows span, by Gram and Schmidt's method, where the tool has a Cholesky factor."""
+    limit = SPAN * (rows**2).sum(1).max()
+    if len(rows) <= rows.shape[1]:
+        basis, factor = np.linalg.qr(rows.T)
+        if (np.diag(factor) ** 2).min() > limit:
+            return basis.T
+    # With pivots: always the row that is farthest from the span so far.
+    rest, found = rows.copy(), []
+    while len(found) < rows.shape[1]:
+        lengths = (rest**2).sum(1)
+        farthest = int(lengths.argmax())
+        if lengths[farthest] <= limit:
+            break
+        direction = rest[farthest] / np.sqrt(lengths[farthest])
+        if found:
+            # Once more, since what is left is small beside what was taken away.
+            before = np.array(found)
+            direction = direction - before.T @ (before @ direction)
+            direction /= np.linalg.norm(direction)
+        found.append(direction)
+        rest -= np.outer(rest @ direction, direction)
+    return np.array(found)
+
+
 def energy(features: np.ndarray, rows: np.ndarray, frames: np.ndarray) -> float:
     mean = features.reshape(-1, features.shape[-1]).mean(0)
     shares = []
     for frame, tokens in enumerate(features - mean):
         kept = rows[np.abs(frames - frame) <= 1] - mean
-        # Singular values, where the tool has a Cholesky factor with pivots: another way to the same span.
-        _, strengths, directions = np.linalg.svd(kept, full_matrices=False)
-        span = directions[strengths**2 > SPAN * strengths[0] ** 2]
-        shares.append(((tokens @ span.T) ** 2).sum() / (tokens**2).sum())
+        shares.append(((tokens @ span(kept).T) ** 2).sum() / (tokens**2).sum())
     return float(np.mean(shares))
 
 

@@ -21,7 +21,9 @@ playwright = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium. Debian: apt-get install chromium")
 
-HOSTILE = "</script><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">'\"&\u202e\u2028{{data}}"
+HOSTILE = (
+    "</script/><script>document.title='taken'</script><img src=x onerror=\"document.title='taken'\">'\"&\u202e\u2028{{data}}"
+)
 
 
 @pytest.fixture(scope="module")

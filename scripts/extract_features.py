@@ -1,8 +1,8 @@
-"""A video, decoded, through a vision transformer on the CPU, as a clip for flashvid-compress: see scripts/extract-features.
+"""A video, through a vision transformer on the CPU, as a clip for flashvid-compress: see scripts/extract-features.
 
-The file has features [frames, tokens, 384], the patch tokens that enter a layer; attention [frames, tokens], what each of them
-receives there on average over heads and patch tokens; queries and keys [frames, heads, 1 + tokens, 64] of
-that layer, with the [CLS] token first. Every picture is stretched to a square before it is cut into patches, as SigLIP's
+The file has features [frames, tokens, 384], the patch tokens that enter a layer; attention [frames, tokens], what each
+of them receives there on average over heads and patch tokens; queries and keys [frames, heads, 1 + tokens, 64] of that
+layer, with the [CLS] token first. Every picture is stretched to a square before it is cut into patches, as SigLIP's
 processor does, so that the tokens' grid lies over all of it.
 """
 

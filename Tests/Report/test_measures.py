@@ -37,7 +37,7 @@ def coverage(features: np.ndarray, segments: list[int], rows: np.ndarray, frames
 
 
 def span(rows: np.ndarray) -> np.ndarray:
-    """An orthonormal basis of what the rows span, by Gram and Schmidt's method, where the tool has a Cholesky factor."""
+    """An orthonormal basis of what the rows span, by Gram and Schmidt's method; the tool has a Cholesky factor."""
     limit = SPAN * (rows**2).sum(1).max()
     if len(rows) <= rows.shape[1]:
         basis, factor = np.linalg.qr(rows.T)
@@ -137,7 +137,7 @@ def test_measures(name: str, configuration: list[str], tmp_path: Path) -> None:
         for way, (rows, frames) in ways.items():
             assert len(rows) == count
             place = f"{way} at {point['retention']}"
-            # The tool's cosines are float32's; and what lies at the edge of a span is in it by one criterion and not by the other.
+            # The tool's cosines are float32's; and what lies at the edge of a span may be in it here and not there.
             assert point["coverage"][way] == pytest.approx(coverage(features, segments, rows, frames), abs=1e-6), place
             assert point["energy"][way] == pytest.approx(energy(features, rows, frames), abs=1e-6), place
 

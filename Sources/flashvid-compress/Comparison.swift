@@ -30,7 +30,10 @@ struct Comparison {
                 steps.append((Step(video, retention: retention), false))
                 if evaluating { kept.append(KeptTokens(video)) }
             }
-            let order = steps.indices.sorted { steps[$0].step.rows < steps[$1].step.rows }
+            // Small clips may become as many rows at several retentions.
+            let order = steps.indices.sorted {
+                (steps[$0].step.rows, steps[$0].step.retention ?? 0) < (steps[$1].step.rows, steps[$1].step.retention ?? 0)
+            }
             let sorted = order.map { steps[$0] }
             let evaluation =
                 try evaluating

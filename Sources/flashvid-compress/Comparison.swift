@@ -31,8 +31,9 @@ struct Comparison {
                 if evaluating { kept.append(KeptTokens(video)) }
             }
             // Small clips may become as many rows at several retentions.
-            let order = steps.indices.sorted {
-                (steps[$0].step.rows, steps[$0].step.retention ?? 0) < (steps[$1].step.rows, steps[$1].step.retention ?? 0)
+            let order = steps.indices.sorted { first, second in
+                let (first, second) = (steps[first].step, steps[second].step)
+                return (first.rows, first.retention ?? 0) < (second.rows, second.retention ?? 0)
             }
             let sorted = order.map { steps[$0] }
             let evaluation =

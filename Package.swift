@@ -51,6 +51,16 @@ let package = Package(
             swiftSettings: settings),
         .target(name: "FlashVIDFile", dependencies: ["FlashVID", "FlashVIDLibC"], swiftSettings: settings),
         .target(
+            name: "FlashVIDReport",
+            dependencies: ["CBLASShim", "CFlashVIDProcess", "FlashVID", "FlashVIDLibC"],
+            // Inside the program: a page needs no file beside the tool that writes it.
+            resources: [
+                .embedInCode("Resources/page.html"), .embedInCode("Resources/page.css"),
+                .embedInCode("Resources/page.js"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "ToolSupport",
             dependencies: [
                 "CFlashVID", "FlashVID", "FlashVIDFile", "FlashVIDLibC",
@@ -61,7 +71,7 @@ let package = Package(
         .executableTarget(
             name: "flashvid-compress",
             dependencies: [
-                "FlashVID", "FlashVIDFile", "FlashVIDLibC", "ToolSupport",
+                "FlashVID", "FlashVIDFile", "FlashVIDLibC", "FlashVIDReport", "ToolSupport",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: settings
@@ -87,6 +97,10 @@ let package = Package(
         .testTarget(
             name: "FlashVIDHostTests",
             dependencies: ["AllocationCounter", "FlashVID", "FlashVIDFile", "FlashVIDHost", "TestSupport"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "FlashVIDReportTests",
+            dependencies: ["FlashVID", "FlashVIDFile", "FlashVIDReport", "TestSupport"],
             swiftSettings: settings),
         .testTarget(name: "FlashVIDFileTests", dependencies: ["FlashVID", "FlashVIDFile"], swiftSettings: settings),
         .testTarget(

@@ -21,6 +21,9 @@ public struct CompressedVideo: Sendable {
     public internal(set) var kinds: [Kind] = []
     /// Frames of every segment; they sum to the clip's.
     public internal(set) var segmentLengths: [Int] = []
+    /// [F - 1] cosine of each frame's mean token with the next frame's: where it is below the configuration's threshold, and
+    /// where it is lowest, the clip is cut. 0 where a mean has no length.
+    public internal(set) var transitions: [Double] = []
     /// [F·N] the row that stands for each source token, or -1 where the budget has no contextual part and the token was
     /// dropped. Empty with the published semantics.
     public internal(set) var assignment: [Int] = []

@@ -1,6 +1,8 @@
 /// The method, from a clip to its rows. A stage is made of the stages above it and of its part of the workspace, and then run,
 /// by a team of threads where it has tasks. Sections of the specification are retold in `FlashVID.docc/Method.md`.
 struct Method: BitwiseCopyable {
+    /// [F - 1] see ``CompressedVideo/transitions``.
+    let transitions: Table<Double>
     let segments: Segments
     let forest: Forest
     let rows: Rows
@@ -14,7 +16,8 @@ struct Method: BitwiseCopyable {
         let means = FrameMeans(input.clip, in: space.means)
         try team.run(means, over: means.chunks)
         try means.check()
-        segments = Segments(cutting: means.transitions(), of: input.clip, input.configuration, in: space.segments)
+        transitions = means.transitions()
+        segments = Segments(cutting: transitions, of: input.clip, input.configuration, in: space.segments)
 
         // Telling tokens of each frame: ADTS, spec 4. The others' best matches in the frame before: TSTM, spec 5.1.
         let selection = Selection(input, means, segments, in: space.selection)

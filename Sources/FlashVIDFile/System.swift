@@ -46,6 +46,27 @@ package enum System {
         return nil
     }
 
+    /// Names of what stands in a directory.
+    static func names(in path: FilePath) throws(Failure) -> [[UInt8]] {
+        let (directory, code) = try path.withCString { (opendir($0), errno) }
+        guard let directory else { throw Failure(code: code) }
+        defer { closedir(directory) }
+        var names: [[UInt8]] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(directory) else { break }
+            // Where it lies: an entry may end behind its name, and a copy of it would not.
+            guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { throw Failure(code: EINVAL) }
+            let name = (UnsafeRawPointer(entry) + offset).assumingMemoryBound(to: UInt8.self)
+            names.append(
+                Array(
+                    UnsafeBufferPointer(
+                        start: name, count: strlen(UnsafeRawPointer(name).assumingMemoryBound(to: CChar.self)))))
+        }
+        guard errno == 0 else { throw Failure(code: errno) }
+        return names
+    }
+
     static func checkAccess(_ path: FilePath, _ mode: Int32) throws(Failure) {
         let code = try path.withCString { access($0, mode) == 0 ? 0 : errno }
         guard code == 0 else { throw Failure(code: code) }

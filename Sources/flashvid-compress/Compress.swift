@@ -1,5 +1,6 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDReport
 import ToolSupport
 
 extension Command {
@@ -7,29 +8,48 @@ extension Command {
     func compress() throws {
         let configuration = try configuration()
         var compressor = try Compressor(configuration, threads: running.threads)
+        var outputs: [RunFiles.Output] = []
+        if let output { outputs.append(RunFiles.Output("--output", output)) }
+        if let report = seeing.report { outputs.append(RunFiles.Output("--report", report, isText: true)) }
         // Found out now and not after the work.
-        let stream = try RunFiles(input: input, outputs: [RunFiles.Output("--output", output)]).check()
+        let stream = try RunFiles(input: input, outputs: outputs).check()
 
         let bar = ProgressBar()
         defer { bar?.clear() }
-        let start = ContinuousClock.now
-        let clip = try Clip(contentsOf: input, progress: bar?.progress(of: .reading))
-        let reading = ContinuousClock.now
+        var times = Times()
+        let clip = try times.measure(\.reading) {
+            try Clip(contentsOf: input, progress: bar?.progress(of: .reading))
+        }
+        let page = try seeing.report.map { try PageInput(clip, seeing: seeing, path: $0) }
 
-        let video = try clip.compressed(by: &compressor, progress: bar?.progress(of: .compressing))
-        let compression = ContinuousClock.now
-
+        let video = try times.measure(\.compression) {
+            try clip.compressed(by: &compressor, progress: bar?.progress(of: .compressing))
+        }
         let type = running.dtype?.elementType ?? ElementType(clip.type)
-        let file = try writer(video, type, configuration).prepare(output, progress: bar?.progress(of: .writing))
-        let end = ContinuousClock.now
+        var file = try times.measure(\.writing) {
+            try output.map { output in
+                try writer(video, type, configuration).prepare(output, progress: bar?.progress(of: .writing))
+            }
+        }
+        var comparison: Comparison?
+        if seeing.comparesRetentions {
+            comparison = try Comparison(
+                clip, of: video, configuration, threads: compressor.threads, grid: page?.grid,
+                evaluating: seeing.evaluate, bar, &times)
+        }
+        var pageFile: PendingFile?
+        if let page, let comparison {
+            pageFile = try times.measure(\.page) { try page.write(comparison, configuration, video, clip) }
+        }
 
         let report = Report(
-            input: input, output: output, clip: clip, video: video, outputType: type, configuration: configuration,
-            reading: reading - start, compression: compression - reading, writing: end - compression)
+            input: input, output: output, page: seeing.report, clip: clip, video: video, outputType: type,
+            configuration: configuration, comparison: comparison, times: times)
         bar?.clear()
-        // While the output can still be withheld: there is none without its summary.
+        // While the outputs can still be withheld: there are none without their summary.
         try report.print(asJSON: running.json, to: stream)
-        try file.commit()
+        try file.take()?.commit()
+        try pageFile.take()?.commit()
     }
 
     private func writer(
@@ -44,5 +64,25 @@ extension Command {
             writer.add("counts", integers: video.counts, shape: [video.counts.count])
         }
         return writer
+    }
+}
+
+/// Wall time of the parts of a run.
+struct Times {
+    var reading = Duration.zero
+    var compression = Duration.zero
+    var writing = Duration.zero
+    var comparison = Duration.zero
+    var page = Duration.zero
+
+    var total: Duration { reading + compression + writing + comparison + page }
+
+    mutating func measure<Result: ~Copyable>(
+        _ part: WritableKeyPath<Times, Duration>, _ body: () throws -> Result
+    ) rethrows -> Result {
+        let start = ContinuousClock.now
+        let result = try body()
+        self[keyPath: part] += ContinuousClock.now - start
+        return result
     }
 }

@@ -1,6 +1,7 @@
 public import ArgumentParser
 public import FlashVID
 import FlashVIDFile
+import FlashVIDReport
 import ToolSupport
 
 extension Configuration.Selection: ExpressibleByArgument {}
@@ -15,6 +16,13 @@ struct SegmentMinimum: ExpressibleByArgument {
         guard let count = argument == "auto" ? 0 : Int(argument) else { return nil }
         self.count = count
     }
+}
+
+/// A folder's path.
+struct PictureFolder: ExpressibleByArgument {
+    let path: FilePath
+
+    init(argument: String) { path = FilePath(bytes: ArgumentText.bytes(of: argument)) }
 }
 
 /// The command line. Every option of the method is optional, so that what stands there can be told from what does
@@ -32,13 +40,15 @@ struct Command: ParsableArguments {
     @Option(
         name: [.short, .long],
         help: ArgumentHelp(
-            "Safetensors file to write, which appears when it is complete; - for standard output.", valueName: "file"))
-    var output: OutputFile
+            "Safetensors file to write, which appears when it is complete; - for standard output. Not needed with "
+                + "--report or --evaluate.", valueName: "file"))
+    var output: OutputFile?
 
     @OptionGroup(title: "Budget") var budget: Budget
     @OptionGroup(title: "Segments") var segments: Segments
     @OptionGroup(title: "Selection and merging") var merging: Merging
     @OptionGroup(title: "Presets") var presets: Presets
+    @OptionGroup(title: "Seeing what was kept") var seeing: Seeing
     @OptionGroup(title: "Running") var running: Running
 
     struct Budget: ParsableArguments {
@@ -162,6 +172,36 @@ struct Command: ParsableArguments {
         var published = false
     }
 
+    struct Seeing: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "Page to write: what is kept at retentions of 0.05 to 0.50, and of what. One HTML file that asks nothing "
+                    + "of any network. Not with --published.", valueName: "file"))
+        var report: OutputFile?
+
+        @Option(
+            help: ArgumentHelp(
+                "Folder with the clip's frames for the page, a picture (JPEG, PNG, WebP, AVIF or GIF) a frame, in the "
+                    + "order of the names; other files are passed over. (default: colours by the features' principal "
+                    + "components)", valueName: "folder"), completion: .directory)
+        var frames: PictureFolder?
+
+        @Option(
+            help: ArgumentHelp(
+                "How a frame's tokens lie, columns x rows, such as 20x15. (default: what the clip's metadata says under "
+                    + "\"grid\", or the most nearly square grid)", valueName: "size"))
+        var grid: String?
+
+        @Flag(
+            help: ArgumentHelp(
+                "Measure how much of the clip is kept at these retentions, beside as many tokens sampled uniformly or "
+                    + "chosen by attention alone, without a language model. Not with --published."))
+        var evaluate = false
+
+        /// Whether the clip is compressed at all retentions of the page.
+        var comparesRetentions: Bool { report != nil || evaluate }
+    }
+
     struct Running: ParsableArguments {
         @Option(help: ArgumentHelp("Type of the output's tokens. (default: the input's)", valueName: "type"))
         var dtype: FeatureType?
@@ -184,6 +224,10 @@ extension Command {
     /// What the options say together.
     func configuration() throws -> Configuration {
         if presets.published { try refuseAdditions() }
+        if seeing.report == nil {
+            if seeing.frames != nil { throw Failure(input: "--frames is for the page of --report") }
+            if seeing.grid != nil { throw Failure(input: "--grid is for the page of --report") }
+        }
         if let rows = budget.rows, rows < 1 {
             throw Failure(input: "--rows is \(rows); expected at least 1")
         }
@@ -237,6 +281,10 @@ extension Command {
                 "--placement medoid"
             } else if let rows = budget.rows {
                 "--rows \(rows)"
+            } else if seeing.report != nil {
+                "--report"
+            } else if seeing.evaluate {
+                "--evaluate"
             } else {
                 nil
             }
@@ -274,8 +322,11 @@ extension Command {
                 tokens_per_frame, channels, type, output_type, attention (whether the clip had it), segment_lengths, \
                 tokens_in, tokens_out, ratio, selected, contextual, merged_tokens, trees, largest_tree (tokens), \
                 deepest_tree (frames), close_calls (decisions settled in double precision), threads, seconds (reading, \
-                compression, writing and total by the clock), stage_seconds (each stage of the compression, summed \
-                over its threads) and configuration.
+                compression, writing and total by the clock; evaluation, spectrum and page where there are), stage_seconds (each stage of the compression, summed \
+                over its threads), configuration and, with --evaluate, evaluation: effective_rank; merged_anywhere and \
+                merged_at_same_place (tokens and mean similarity of the pairs that the temporal threshold would merge, by \
+                the best match in the frame before and by the same place); points, each with retention, rows, coverage \
+                and energy (kept, uniform and attention).
 
                 The exit code is 2 for bad arguments and bad input, 1 where the machine refuses (a full disk, no \
                 permission, too little memory, a summary that cannot be written), each with one line on standard error \
@@ -292,7 +343,13 @@ extension Command {
     static func parseArguments(_ arguments: [String]) throws -> Command {
         let command = try Root.parseArguments(separatingOutput(arguments)).command
         if command.input.name.isEmpty { throw Failure(input: "the path of the input is empty") }
-        if command.output.name.isEmpty { throw Failure(input: "the path of the output is empty") }
+        // What the parser would say.
+        if command.output == nil, !command.seeing.comparesRetentions {
+            throw Failure(input: "Missing expected argument '--output <file>', --report or --evaluate")
+        }
+        for output in [command.output, command.seeing.report] where output?.name.isEmpty == true {
+            throw Failure(input: "the path of the output is empty")
+        }
         return command
     }
 

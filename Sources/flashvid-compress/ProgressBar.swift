@@ -5,7 +5,7 @@ import ToolSupport
 /// A bar on standard error while a terminal watches and the run takes long. It leaves nothing behind.
 final class ProgressBar {
     enum Stage: String, CaseIterable {
-        case reading, compressing, writing
+        case reading, compressing, writing, comparing, evaluating
 
         /// As wide as the longest of them.
         var label: String {

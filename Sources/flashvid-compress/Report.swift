@@ -1,5 +1,6 @@
 import FlashVID
 import FlashVIDFile
+import FlashVIDReport
 import ToolSupport
 
 /// What happened, for a person or for a program. The property names, in snake case, are the keys of `--json`.
@@ -8,11 +9,15 @@ struct Report: Encodable {
         let reading: Double
         let compression: Double
         let writing: Double
+        let evaluation: Double?
+        let spectrum: Double?
+        let page: Double?
         let total: Double
     }
 
     let input: String
-    let output: String
+    let output: String?
+    let report: String?
     let frames: Int
     let tokensPerFrame: Int
     let channels: Int
@@ -34,11 +39,16 @@ struct Report: Encodable {
     let seconds: Seconds
     let stageSeconds: [String: Double]
     let configuration: Configuration
-    /// `output` for a person.
-    private let outputName: String
+    let evaluation: Measures?
+    /// `output` and `report` for a person.
+    private let outputName: String?
+    private let reportName: String?
+    /// Mean time of compressing at the retentions that were compared.
+    private let comparedSeconds: Double
 
     private enum CodingKeys: String, CodingKey {
-        case input, output, frames, channels, type, attention, ratio, selected, contextual, trees, threads, seconds
+        case input, output, report, evaluation, frames, channels, type, attention, ratio, selected, contextual, trees,
+            threads, seconds
         case configuration
         case tokensPerFrame = "tokens_per_frame"
         case outputType = "output_type"
@@ -53,12 +63,17 @@ struct Report: Encodable {
     }
 
     init(
-        input: InputFile, output: OutputFile, clip: Clip, video: CompressedVideo, outputType: ElementType,
-        configuration: Configuration, reading: Duration, compression: Duration, writing: Duration
+        input: InputFile, output: OutputFile?, page: OutputFile?, clip: Clip, video: CompressedVideo,
+        outputType: ElementType, configuration: Configuration, comparison: Comparison?, times: Times
     ) {
+        let evaluation = comparison?.evaluation
         self.input = input.argument
-        self.output = output.argument
-        outputName = output.name
+        self.output = output?.argument
+        outputName = output?.name
+        report = page?.argument
+        reportName = page?.name
+        self.evaluation = evaluation.map { Measures($0) }
+        comparedSeconds = comparison.map { $0.steps.reduce(0) { $0 + $1.seconds } / Double($0.steps.count) } ?? 0
         frames = clip.shape.frames
         tokensPerFrame = clip.shape.tokensPerFrame
         channels = clip.shape.channels
@@ -79,8 +94,10 @@ struct Report: Encodable {
         closeCalls = video.statistics.closeCalls
         threads = video.statistics.threads
         seconds = Seconds(
-            reading: reading.seconds, compression: compression.seconds, writing: writing.seconds,
-            total: (reading + compression + writing).seconds)
+            reading: times.reading.seconds, compression: times.compression.seconds, writing: times.writing.seconds,
+            evaluation: evaluation.map { toMicroseconds($0.seconds) },
+            spectrum: evaluation.map { toMicroseconds($0.spectrumSeconds) },
+            page: page.map { _ in times.page.seconds }, total: times.total.seconds)
         var stages: [String: Double] = [:]
         for (stage, time) in zip(CompressedVideo.Stage.allCases, video.statistics.stageSeconds) {
             stages[stage.name] = toMicroseconds(time)
@@ -121,9 +138,18 @@ extension Report {
             guard let time = stageSeconds[stage.name], time > 0 else { continue }
             table.add("    \(stage.name)", Format.time(time) + (threads == 1 ? "" : " (all threads)"))
         }
-        table.add("  writing", Format.time(seconds.writing))
-        table.add("output", "\(outputName), \(outputType)")
-        return table.text
+        if outputName != nil { table.add("  writing", Format.time(seconds.writing)) }
+        if let time = seconds.evaluation, let count = evaluation?.points.count, count > 0, comparedSeconds > 0 {
+            let each = time / Double(count)
+            table.add(
+                "  evaluation",
+                "\(Format.time(each)) a retention, \(Format.number(each / comparedSeconds)) times compressing there")
+        }
+        if let time = seconds.spectrum { table.add("  spectrum", Format.time(time)) }
+        if let time = seconds.page { table.add("  page", Format.time(time)) }
+        if let outputName { table.add("output", "\(outputName), \(outputType)") }
+        if let reportName { table.add("report", reportName) }
+        return table.text + (evaluation.map { "\n" + $0.summary } ?? "")
     }
 
     /// Each of them while they fit on a line.
@@ -160,4 +186,4 @@ extension Duration {
     }
 }
 
-private func toMicroseconds(_ seconds: Double) -> Double { (seconds * 1e6).rounded() / 1e6 }
+func toMicroseconds(_ seconds: Double) -> Double { (seconds * 1e6).rounded() / 1e6 }

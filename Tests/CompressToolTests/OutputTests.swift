@@ -31,6 +31,50 @@ import Testing
         return try JSONDecoder().decode(Configuration.self, from: Data(text.utf8))
     }
 
+    // MARK: The page
+
+    /// Pictures in the order of their names; what is none, or hidden, is passed over.
+    @Test func page() throws {
+        try clip.write(to: scratch.path("clip"))
+        let folder = scratch.url.appendingPathComponent("frames")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        func write(_ name: String, _ bytes: [UInt8]) throws {
+            try Data(bytes).write(to: folder.appendingPathComponent(name))
+        }
+        for frame in 0..<clip.frames { try write("\(frame).jpg", [0xFF, 0xD8, 0xFF, UInt8(frame)]) }
+        try write("notes.txt", Array("none".utf8))
+        try write(".0.jpg", [0xFF, 0xD8, 0xFF, 0xFF])
+        try FileManager.default.createDirectory(
+            at: folder.appendingPathComponent("more"), withIntermediateDirectories: true)
+
+        let arguments = [scratch.path("clip"), "--report", scratch.path("page"), "--frames", folder.path, "--json"]
+        let run = try Tool.run(arguments)
+        #expect(run.code == 0 && run.error.isEmpty, "\(run.error)")
+        #expect(run.output.contains("\"report\":\"\(scratch.path("page"))\"") && !run.output.contains("\"output\""))
+        #expect(try scratch.names == ["clip", "frames", "page"])
+        let page = String(decoding: try scratch.bytes("page"), as: UTF8.self)
+        // FF D8 FF 00, 01 and so on.
+        let pictures = ["/9j/AA==", "/9j/AQ==", "/9j/Ag==", "/9j/Aw==", "/9j/BA==", "/9j/BQ=="]
+        #expect(
+            page.contains("\"pictures\":[" + pictures.map { "\"data:image/jpeg;base64,\($0)\"" }.joined(separator: ","))
+        )
+        #expect(page.components(separatedBy: "\"retention\":").count - 1 == 10)
+
+        try write("9.jpg", [0xFF, 0xD8, 0xFF])
+        try Tool.expectFailure(arguments, "has 7 pictures; the clip has 6 frames")
+        #expect(try scratch.bytes("page") == Array(page.utf8))
+    }
+
+    /// A run of its own retention, or of a number of rows, is one step more; the rows of the output are the run's.
+    @Test(arguments: [["--retention", "0.07"], ["--rows", "13"]]) func ownStep(arguments: [String]) throws {
+        try clip.write(to: scratch.path("clip"))
+        let run = try Tool.run([scratch.path("clip"), "--evaluate", "--json"] + arguments)
+        #expect(run.code == 0 && run.error.isEmpty, "\(run.error)")
+        #expect(run.output.components(separatedBy: "\"coverage\":").count - 1 == 11)
+        #expect(run.output.contains("\"effective_rank\":"))
+        #expect(try scratch.names == ["clip"])
+    }
+
     // MARK: Tensors
 
     /// The file holds what the library computes.

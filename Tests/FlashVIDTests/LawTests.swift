@@ -85,6 +85,24 @@ struct LawTests {
         }
     }
 
+    @Test("transitions are the cosines of neighbouring frames' means", arguments: Seeds.first(40))
+    func transitions(_ seed: UInt64) throws {
+        let (clip, _, video, story) = try Self.sample(seed)
+        let (count, channels) = (clip.shape.tokensPerFrame, clip.shape.channels)
+        let means = (0..<clip.shape.frames).map { frame in
+            (0..<channels).map { channel in
+                (0..<count).reduce(0.0) { $0 + Double(clip.features[(frame * count + $1) * channels + channel]) }
+            }
+        }
+        func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+        #expect(video.transitions.count == clip.shape.frames - 1, story)
+        for (frame, transition) in video.transitions.enumerated() {
+            let lengths = (dot(means[frame], means[frame]) * dot(means[frame + 1], means[frame + 1])).squareRoot()
+            let expected = lengths > 0 ? dot(means[frame], means[frame + 1]) / lengths : 0
+            #expect(abs(transition - expected) < 1e-9, story)
+        }
+    }
+
     @Test("every row stands for itself", arguments: Seeds.first(40))
     func rowsStandForThemselves(_ seed: UInt64) throws {
         let (clip, _, video, story) = try Self.sample(seed)

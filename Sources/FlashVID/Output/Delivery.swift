@@ -129,10 +129,12 @@ extension Delivery {
         resize(&video.indices, to: rows.count, filling: 0)
         resize(&video.kinds, to: rows.count, filling: .selected)
         resize(&video.segmentLengths, to: method.segments.count, filling: 0)
+        resize(&video.transitions, to: clip.frames - 1, filling: 0)
         resize(&video.parents, to: tokens, filling: -1)
         resize(&video.assignment, to: isComplete ? tokens : 0, filling: -1)
         resize(&video.counts, to: isComplete ? rows.count : 0, filling: 0)
         for row in 0..<rows.count { video.kinds[row] = rows.kinds[row] }
+        for frame in 0..<(clip.frames - 1) { video.transitions[frame] = method.transitions[frame] }
         // Sound: the arrays hold as many elements as were just asked for, and are not touched otherwise meanwhile.
         withMemory(&video.tokens) { tokens in
             withMemory(&video.indices) { indices in

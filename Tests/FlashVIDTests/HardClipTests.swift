@@ -37,6 +37,23 @@ struct HardClipTests {
         }
     }
 
+    /// A search for faults in what is never done finds none.
+    @Test("close decisions are settled in every way")
+    func ways() throws {
+        var (byClass, inBlocks, singly) = (0, 0, 0)
+        for seed in 0..<40 as Range<UInt64> {
+            var generator = HardClipGenerator(seed: seed)
+            let clip = generator.clip()
+            for configuration in generator.configurations(clip.shape) {
+                let settled = try clip.compressed(configuration).statistics.settled
+                byClass += settled.byClass
+                inBlocks += settled.inBlocks
+                singly += settled.singly
+            }
+        }
+        #expect(byClass > 1000 && inBlocks > 1000 && singly > 1000, "\(byClass), \(inBlocks), \(singly)")
+    }
+
     // MARK: The referee
 
     /// What an independent implementation computed stands, and so does what the reference computes.

@@ -51,7 +51,8 @@ struct Bench: ParsableCommand {
             --hard measures clips that are hard for the engine, each in alternation with the ordinary clip of its shape and \
             with that clip's floor: "over floor" is a hard clip's time over the floor of the ordinary one, "over \
             ordinary" its time, or its memory, over the ordinary clip's. "by class", "in blocks" and "singly" say how many \
-            numbers that float32 could not tell apart became known in which way. The last line names the worst clip. --search-hard looks for one that is worse still.
+            numbers that float32 could not tell apart became known in which way. The last line names the worst clip. \
+            --search-hard looks for one that is worse still.
 
             --attention measures the scores of queries and keys in the same way, and --plan says what compressing \
             makes of a model's prompt, beside the time that it takes here.

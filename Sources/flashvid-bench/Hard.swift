@@ -22,6 +22,18 @@ extension Bench {
                 "Measure a clip of this recipe, NAME=VALUE with spaces or commas between: "
                     + "\(Recipe.names.joined(separator: ", ")).", valueName: "text"))
         var recipe: String?
+
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                "Search so long for the clip that takes the engine longest over the ordinary clip's floor, from all hard "
+                    + "clips or those of --only and --recipe on, in both f32 and f16 or in --dtype.",
+                valueName: "seconds")
+        )
+        var searchHard: Double?
+
+        /// Whether hard clips are what is measured.
+        var isWanted: Bool { hard || searchHard != nil }
     }
 
     /// The clips that the options name, without the ordinary one unless they name it.
@@ -61,7 +73,7 @@ extension Bench {
     func measureHard(_ clips: [HardClip]) throws {
         let (threads, subjects) = (try threadCounts(), try subjects())
         if let file = input.write {
-            return try clip(clips[0], subjects[0]).write(
+            return try clip(clips[0], subjects[0], as: scalarType).write(
                 to: file, metadata: ["seed": "\(input.seed)", "clip": "\(clips[0].name): \(clips[0].text)"])
         }
         let (machine, _) = try showMachine(
@@ -69,10 +81,11 @@ extension Bench {
         var rows: [HardRow] = []
         for subject in subjects {
             // Made once, so that all rows have the same beside them.
-            let ordinary = try clip(.ordinary, subject)
+            let ordinary = try clip(.ordinary, subject, as: scalarType)
             for count in threads {
                 for retention in retentions {
-                    rows += try measure(clips, beside: ordinary, subject, retention: retention, threads: count)
+                    rows += try measure(
+                        clips.map { ($0, scalarType) }, beside: ordinary, subject, retention: retention, threads: count)
                 }
             }
         }
@@ -82,8 +95,9 @@ extension Bench {
     }
 
     /// A table: the ordinary clip and then the others.
-    private func measure(
-        _ clips: [HardClip], beside ordinary: BenchClip, _ subject: Subject, retention: Double, threads: Int
+    func measure(
+        _ clips: [(HardClip, ScalarType)], beside ordinary: BenchClip, _ subject: Subject, retention: Double,
+        threads: Int
     ) throws -> [HardRow] {
         let title = title(subject, ordinary, threads: threads) + ", retention \(retention)"
         try show("\n" + title + "\n" + Table.hard.header)
@@ -99,8 +113,8 @@ extension Bench {
             rows.append(row)
         }
         try add(.ordinary, try Measurement(of: other, repetitions), of: other)
-        for hardClip in clips where hardClip != .ordinary {
-            let flight = try Flight([try clip(hardClip, subject)], configuration, threads: threads)
+        for (hardClip, type) in clips where hardClip != .ordinary {
+            let flight = try Flight([try clip(hardClip, subject, as: type)], configuration, threads: threads)
             do {
                 try add(hardClip, try Measurement(of: flight, beside: other, repetitions), of: flight)
             } catch let error as FlashVIDError {
@@ -111,10 +125,10 @@ extension Bench {
         return rows
     }
 
-    private func clip(_ clip: HardClip, _ subject: Subject) throws -> BenchClip {
+    func clip(_ clip: HardClip, _ subject: Subject, as type: ScalarType) throws -> BenchClip {
         guard let shape = subject.shape else { throw Failure(input: "a generated clip needs --shape or --preset") }
         return try BenchClip(
-            clip.generator(shape, seed: input.seed), as: scalarType,
+            clip.generator(shape, seed: input.seed), as: type,
             pool: try WorkerPool(threads: WorkerPool.availableCores, multiplying: true))
     }
 }

@@ -10,7 +10,13 @@ struct HardClip: Equatable {
 
     /// What `--hard` measures, the ordinary clip first: what people feed a video model besides films, and what makes numbers
     /// meet. Where something repeats, frames or patches of it are equal bit for bit.
-    static let all: [HardClip] = {
+    static let all: [HardClip] =
+        named + found.map { name, text in HardClip(name: name, recipe: try? Recipe(text: text)) }
+
+    /// What `--search-hard` found, as it printed the recipe. The tests see that each can be read.
+    static let found: [(name: String, recipe: String)] = []
+
+    private static let named: [HardClip] = {
         var (patches, screen) = (Recipe(), Recipe())
         patches.shared = 0
         patches.own = 1

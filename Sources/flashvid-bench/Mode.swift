@@ -8,21 +8,26 @@ enum Mode {
     case attention([AttentionShape])
     case plan([HostModel])
     case hard([HardClip])
+    case search(seconds: Double, from: [HardClip])
 }
 
 extension Bench {
     /// Throws for options that have nothing to say about it.
     func mode() throws -> Mode {
-        if hard.hard {
+        if hard.isWanted {
+            let name = hard.hard ? "--hard" : "--search-hard"
             try refuse(
                 [
+                    ("--search-hard", hard.hard && hard.searchHard != nil),
                     ("--attention", attention.attention != nil), ("--plan", planning.plan != nil),
                     ("--input", input.input != nil), ("--clips", measuring.clips != 1), ("--step", measuring.step),
-                ] + planOptions, with: "--hard")
-            return .hard(try hardClips())
+                ] + planOptions, with: name)
+            guard let seconds = hard.searchHard else { return .hard(try hardClips()) }
+            try refuse([("--write", input.write != nil)], with: name)
+            return .search(seconds: seconds, from: try hardClips())
         }
         for (name, isGiven) in [("--only", hard.only != nil), ("--recipe", hard.recipe != nil)] where isGiven {
-            throw Failure(input: "\(name) says nothing without --hard")
+            throw Failure(input: "\(name) says nothing without --hard or --search-hard")
         }
         if let names = planning.plan {
             try refuse(

@@ -51,7 +51,8 @@ struct Bench: ParsableCommand {
             --hard measures clips that are hard for the engine, each in alternation with the ordinary clip of its shape and \
             with that clip's floor: "over floor" is a hard clip's time over the floor of the ordinary one, "over \
             ordinary" its time, or its memory, over the ordinary clip's. "by class", "in blocks" and "singly" say how many \
-            numbers that float32 could not tell apart became known in which way. The last line names the worst clip.
+            numbers that float32 could not tell apart became known in which way. The last line names the worst clip. \
+            --search-hard looks for one that is worse still.
 
             --attention measures the scores of queries and keys in the same way, and --plan says what compressing \
             makes of a model's prompt, beside the time that it takes here.
@@ -170,7 +171,7 @@ extension Bench {
     static let maximumClips = 1024
 
     /// The shares to keep; of hard clips one, where none are given.
-    var retentions: [Double] { method.retention == nil && hard.hard ? [0.10] : method.retentions }
+    var retentions: [Double] { method.retention == nil && hard.isWanted ? [0.10] : method.retentions }
 
     /// A configuration and the clips that it is measured on.
     struct Subject: Equatable {
@@ -189,7 +190,7 @@ extension Bench {
             return [Subject(preset: method.preset, shape: nil)]
         }
         if let shapes = input.shape { return shapes.elements.map { Subject(preset: method.preset, shape: $0) } }
-        let usual = hard.hard ? [.llavaOneVision] : Configuration.Model.allCases
+        let usual = hard.isWanted ? [.llavaOneVision] : Configuration.Model.allCases
         return (method.preset.map { [$0] } ?? usual).map { Subject(preset: $0, shape: $0.shape) }
     }
 
@@ -227,6 +228,7 @@ extension Bench {
         case .attention(let shapes): try checkAttention(shapes)
         case .plan(let models): try checkPlan(models)
         case .hard(let clips): try checkHard(clips)
+        case .search(let seconds, let starts): try checkSearch(seconds, starts)
         }
         _ = try threadCounts()
         if measuring.step, input.input == .standardInput {

@@ -11,6 +11,7 @@ extension Bench {
         case .attention(let shapes): try measureAttention(shapes)
         case .plan(let models): try showPlan(models)
         case .hard(let clips): try measureHard(clips)
+        case .search(let seconds, let starts): try searchHard(seconds, from: starts)
         }
     }
 

@@ -215,11 +215,88 @@ import ToolSupport
         #expect(Set(changes.map { String($0.prefix { $0 != "=" }) }) == Set(Recipe.names))
     }
 
+    // MARK: Search
+
+    @Test func changesStayRecipes() throws {
+        var random = SplitMix64(seed: 5)
+        var recipe = Recipe()
+        var seen = Set<String>()
+        for _ in 0..<5000 {
+            recipe = recipe.changed(tokens: 50, &random)
+            #expect(try Recipe(text: recipe.text) == recipe)
+            for part in recipe.text.split(separator: " ") { seen.insert(String(part.prefix { $0 != "=" })) }
+        }
+        #expect(seen == Set(Recipe.names))
+    }
+
+    /// It climbs: what was slow is changed, and what was slowest most.
+    @Test func climbs() {
+        func search() -> HardSearch {
+            HardSearch(from: [Recipe()], types: [.float32, .float16], tokensPerFrame: 50, seed: 3)
+        }
+        var (first, again) = (search(), search())
+        var steps = 0
+        for _ in 0..<400 {
+            var (candidate, other) = (first.next(), again.next())
+            #expect(candidate == other)
+            // More patches, and on float16, are slow here.
+            candidate.ratio = Double(min(candidate.recipe.patches, 90)) + (candidate.type == .float16 ? 0.5 : 0)
+            other.ratio = candidate.ratio
+            steps += first.take(candidate) ? 1 : 0
+            _ = again.take(other)
+        }
+        #expect(first.tried == 400)
+        #expect(first.best[0].ratio == 90.5 && first.best[0].type == .float16)
+        #expect(steps > 3 && steps < 40)
+        #expect(zip(first.best, first.best.dropFirst()).allSatisfy { $0.ratio >= $1.ratio })
+        #expect(first.best.count <= 16)
+        #expect(first.isPromising(91) && !first.isPromising(1))
+        // What was found by a disturbance falls back when it is measured again.
+        var slowest = first.best[0]
+        slowest.ratio = 1
+        let isSlowest = first.take(slowest)
+        #expect(!isSlowest && first.best[0].recipe != slowest.recipe)
+    }
+
+    @Test func searches() throws {
+        let outcome = try Outcome(
+            "--search-hard", "0.3", "--shape", "6x12x16", "--threads", "1", "--runs", "1", "--dtype", "f16")
+        #expect(outcome.rows.map { $0["clip"] as? String } == ["ordinary", "found-1", "found-2", "found-3"])
+        let recipe = try #require(outcome.rows[1]["recipe"] as? String)
+        let again = try Outcome(
+            "--hard", "--recipe", recipe, "--shape", "6x12x16", "--threads", "1", "--runs", "1", "--dtype", "f16")
+        #expect(again.rows[1]["digest"] as? String == outcome.rows[1]["digest"] as? String)
+    }
+
+    @Test func saysHowToMeasureAgain() throws {
+        let bench = try Bench.parseArguments([
+            "--search-hard", "9", "--refined", "--preset", "qwen2.5-vl", "--seed", "7",
+        ])
+        var recipe = Recipe()
+        recipe.patches = 12
+        let line = bench.again(
+            HardClip(name: "found-1", recipe: recipe), .float16, ClipShape(frames: 1, tokensPerFrame: 2, channels: 3),
+            0.1, 2)
+        #expect(
+            line
+                == "flashvid-bench --hard --recipe 'patches=12' --dtype f16 --seed 7 --preset qwen2.5-vl --shape 1x2x3 "
+                + "--retention 0.1 --threads 2 --refined")
+    }
+
     // MARK: Options
 
     @Test(arguments: [
-        (["--only", "screen"], "--only says nothing without --hard"),
-        (["--recipe", "patches=2"], "--recipe says nothing without --hard"),
+        (["--only", "screen"], "--only says nothing without --hard or --search-hard"),
+        (["--recipe", "patches=2"], "--recipe says nothing without --hard or --search-hard"),
+        (["--search-hard", "0"], "--search-hard is 0.0; expected seconds up to 86400"),
+        (["--search-hard", "nan"], "--search-hard is nan"),
+        (["--search-hard", "1e9"], "--search-hard is 1000000000.0"),
+        (["--search-hard", "9", "--hard"], "--search-hard excludes --hard"),
+        (["--search-hard", "9", "--input", "a"], "--input excludes --search-hard"),
+        (["--search-hard", "9", "--write", "a"], "--write excludes --search-hard"),
+        (["--search-hard", "9", "--threads", "1,2"], "--search-hard takes one shape"),
+        (["--search-hard", "9", "--shape", "1x2x3,4x5x6"], "--search-hard takes one shape"),
+        (["--search-hard", "9", "--only", "scren"], "--only: there is no scren"),
         (["--hard", "--only", "scren"], "--only: there is no scren; expected ordinary, letterbox"),
         (["--hard", "--only", ""], "--only: there is no ;"),
         (["--hard", "--only", "screen,bars,screen"], "--only names screen twice"),

@@ -83,10 +83,10 @@ def make(kind: str, folder: Path) -> Path:
         rope = dict(rope_type="default", rope_theta=5e6, mrope_section=[4, 6, 6], mrope_interleaved=True)
         vision |= dict(patch_size=16, num_position_embeddings=256)
         if "3_5" in kind:
-            rope["partial_rotary_factor"] = 1.0
+            rope["partial_rotary_factor"] = 0.5
             text |= dict(
-                layer_types=["linear_attention", "linear_attention", "full_attention"], linear_num_key_heads=2,
-                linear_num_value_heads=4, linear_key_head_dim=128, linear_value_head_dim=128)
+                layer_types=["linear_attention", "linear_attention", "full_attention"], linear_num_key_heads=1,
+                linear_num_value_heads=2, linear_key_head_dim=128, linear_value_head_dim=128)
         else:
             vision["deepstack_visual_indexes"] = [0, 1, 2]
         if kind.endswith("moe"):
@@ -100,15 +100,16 @@ def make(kind: str, folder: Path) -> Path:
             "qwen3_5_moe": (Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration),
         }[kind]
         model = architecture(configuration(
-            text_config=text | dict(rope_parameters=rope, head_dim=32), vision_config=vision, tie_word_embeddings=False,
-            **tokens))
+            text_config=text | dict(rope_parameters=rope, head_dim=64 if "3_5" in kind else 32), vision_config=vision,
+            tie_word_embeddings=False, **tokens))
     model.generation_config.eos_token_id = None
     model.to(torch.float32).save_pretrained(folder)
     if kind == "qwen3_vl_moe":
         # Published checkpoints have them this way round; transformers reads both, vLLM this one.
         file = folder / "model.safetensors"
-        weights = {
-            name: each.transpose(1, 2).contiguous() if ".experts." in name else each for name, each in load_file(file).items()}
+        weights = load_file(file)
+        for name in [name for name in weights if ".experts." in name]:
+            weights[name] = weights[name].transpose(1, 2).contiguous()
         save_file(weights, file, {"format": "pt"})
 
     half: dict[str, Any] = dict(image_mean=[0.5] * 3, image_std=[0.5] * 3)

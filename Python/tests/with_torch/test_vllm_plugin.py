@@ -429,7 +429,8 @@ def test_registers_the_models(registry: vllm_stubs.Registry) -> None:
 
     register()
     assert registry.models == ARCHITECTURES
-    assert registry.settings["FlashVIDQwen3_5"] == "settings" and registry.settings["FlashVIDQwen3_5_MoE"] == "settings of MoE"
+    assert registry.settings["FlashVIDQwen3_5"] == "settings"
+    assert registry.settings["FlashVIDQwen3_5_MoE"] == "settings of MoE"
     for name, place in ARCHITECTURES.items():
         module, kind = place.split(":")
         assert getattr(importlib.import_module(module), kind).__name__ == name

@@ -91,7 +91,8 @@ class Reference:
         """A video as the encoder gives it, with values of further layers behind each token's."""
         inputs = self.inputs(Request((clip,)))
         output = self.model.model.get_video_features(inputs["pixel_values_videos"], inputs["video_grid_thw"])
-        values = torch.cat([torch.cat(list(output.pooler_output)), *getattr(output, "deepstack_features", ())], 1)
+        layers = [output.pooler_output, *(getattr(output, "deepstack_features", None) or ())]
+        values = torch.cat([torch.cat(list(layer)) for layer in layers], 1)
         grid = inputs["video_grid_thw"][0].tolist()
         seconds = [(2 * at + 0.5) / clip.fps for at in range(grid[0])]
         return Encoded(values, grid, None if self.kind == "qwen2_5_vl" else seconds)

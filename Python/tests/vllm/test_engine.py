@@ -172,8 +172,10 @@ def test_videos_that_are_encoded(start: Start, reference: Reference) -> None:
     assert result.said.count("without the encoder's attention") == 1
 
 
-def test_an_engine_without_an_encoder(start: Start, reference: Reference) -> None:
+def test_an_engine_without_an_encoder(start: Start, reference: Reference, kind: str) -> None:
     """For videos that are encoded elsewhere vLLM loads no encoder where neither videos nor images are let in."""
+    if kind == "qwen3_vl":
+        pytest.skip("stock vLLM fails: without an encoder it does not know DeepStack's values for what they are")
     request = ask("see ", Clip(0), "what?")
     result = start(
         [[ask("see ", reference.encoded(Clip(0)), "what?")], [WORDS]], enable_mm_embeds=True,

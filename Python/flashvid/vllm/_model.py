@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .. import Error
 from .._configuration import Model
+from ._options import Options
 from ._positions import Item, attach, lay_out, settle
 from ._rows import EncoderAttention, Rows, compressed, cores, refused
 
@@ -35,10 +36,13 @@ class CompressedVideos(Base):
         #: For each prompt that the engine asked about since it last looked, whether a video of it was refused.
         self.refusals: list[bool] = []
         self._ranks = int(vllm_config.parallel_config.world_size)
+        options = Options.of(self.config)
         if self.is_multimodal_pruning_enabled and hasattr(self.visual, "blocks"):
-            self._attention = EncoderAttention(self.visual, self._why_no_attention(vllm_config))
+            self._attention = EncoderAttention(self.visual, self._why_no_attention(vllm_config, options))
 
-    def _why_no_attention(self, vllm_config: Any) -> str | None:
+    def _why_no_attention(self, vllm_config: Any, options: Options) -> str | None:
+        if not options.attention:
+            return "as the server asks"
         if getattr(self.visual, "tp_size", 1) > 1:
             return "each rank has some of its heads only"
         if self.use_data_parallel:

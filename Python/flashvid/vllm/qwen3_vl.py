@@ -27,7 +27,8 @@ class Compressed(CompressedVideos):
     preset = "qwen3-vl"
 
     def _row_count(self, tokens: int, frames: int) -> int:
-        method = vidcom2 if getattr(self, "video_pruning_method", None) == "vidcom2" else evs
+        # Not by the model's own attribute: Qwen3.5's does not set it.
+        method = vidcom2 if self.multimodal_config.video_pruning_method == "vidcom2" else evs
         return int(method.compute_retained_tokens_count(tokens, frames, self.video_pruning_rate))
 
     def _video_tokens(self, grid: Tensor, timestamps: Sequence[float]) -> list[int]:

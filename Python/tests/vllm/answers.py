@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from requests_of import Request
+from requests_of import Clip, Encoded, Request
 from torch import Tensor
 from transformers import AutoModelForImageTextToText, AutoProcessor
 from transformers.video_utils import VideoMetadata
@@ -27,12 +27,14 @@ class Expected:
         positions: [3, L] of prompt and answer.
         indices: For each video the tokens that are left.
         values: For each video what stands in their places.
+        scores: What each token scores as the answer's first.
     """
 
     tokens: list[int]
     positions: Tensor
     indices: list[Tensor]
     values: list[Tensor]
+    scores: Tensor
 
 
 def text_behind_the_largest(
@@ -84,6 +86,17 @@ class Reference:
             given["images"] = [picture.pixels() for picture in request.pictures]
         return dict(self.processor(text=[request.text], return_tensors="pt", **given))
 
+    @torch.no_grad()
+    def encoded(self, clip: Clip) -> Encoded:
+        """A video as the encoder gives it, with values of further layers behind each token's."""
+        inputs = self.inputs(Request((clip,)))
+        output = self.model.model.get_video_features(inputs["pixel_values_videos"], inputs["video_grid_thw"])
+        layers = [output.pooler_output, *(getattr(output, "deepstack_features", None) or ())]
+        values = torch.cat([torch.cat(list(layer)) for layer in layers], 1)
+        grid = inputs["video_grid_thw"][0].tolist()
+        seconds = [(2 * at + 0.5) / clip.fps for at in range(grid[0])]
+        return Encoded(values, grid, None if self.kind == "qwen2_5_vl" else seconds)
+
     def positions(self, inputs: dict[str, Any]) -> Tensor:
         """[3, L] those of a prompt without compression."""
         positions = self.model._prepare_position_ids_for_generation(inputs["input_ids"], dict(inputs))
@@ -108,8 +121,10 @@ class Reference:
         if grids and rate:
             rows = [self.rows(grid, rate, method) for grid in grids]
             prepared = prepare(self.model, inputs, rows=rows, **options)
-        made = self.model.generate(**prepared, max_new_tokens=request.tokens, do_sample=False, eos_token_id=None)
-        answer = made[0, prepared["input_ids"].shape[1]:].tolist()
+        made = self.model.generate(
+            **prepared, max_new_tokens=request.tokens, do_sample=False, eos_token_id=None, output_scores=True,
+            return_dict_in_generate=True)
+        answer = made.sequences[0, prepared["input_ids"].shape[1]:].tolist()
         if "position_ids" in prepared:
             positions = prepared["position_ids"][-3:, 0]
         else:
@@ -118,4 +133,4 @@ class Reference:
         compressed = getattr(prepared, "compressed", [])
         return Expected(
             answer, torch.cat([positions, after.expand(3, -1)], 1), [each.indices for each in compressed],
-            [each.tokens for each in compressed])
+            [each.tokens for each in compressed], made.scores[0][0])

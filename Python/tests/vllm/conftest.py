@@ -15,16 +15,18 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 import torch  # noqa: E402
 from engine import Job, Result, run  # noqa: E402
 from answers import Reference  # noqa: E402
-from tiny_models import KINDS, make  # noqa: E402
+from tiny_models import DERIVED, KINDS, make  # noqa: E402
 
 torch.set_num_threads(1)
-ARCHITECTURES = {"qwen2_5_vl": "FlashVIDQwen2_5_VL", "qwen3_vl": "FlashVIDQwen3_VL"}
+ARCHITECTURES = {
+    "qwen2_5_vl": "FlashVIDQwen2_5_VL", "qwen3_vl": "FlashVIDQwen3_VL", "qwen3_vl_moe": "FlashVIDQwen3_VL_MoE",
+    "qwen3_5": "FlashVIDQwen3_5", "qwen3_5_moe": "FlashVIDQwen3_5_MoE"}
 
 
 @pytest.fixture(scope="session")
 def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
-    return {kind: make(kind, folder / kind) for kind in KINDS}
+    return {kind: make(kind, folder / kind) for kind in KINDS + DERIVED}
 
 
 @pytest.fixture(scope="session", params=KINDS)
@@ -42,9 +44,13 @@ def start(models: dict[str, Path], kind: str) -> Callable[..., Result]:
     """Runs batches of requests in an engine with compression: start(batches, rate, **options)."""
 
     def start(
-        batches: list[Any], rate: float | None = 0.75, *, bad_calls: tuple[int, ...] = (), **options: Any
+        batches: list[Any], rate: float | None = 0.75, *, bad_calls: tuple[int, ...] = (),
+        asked: dict[str, Any] | None = None, **options: Any
     ) -> Result:
-        ours = dict(video_pruning_rate=rate, hf_overrides=dict(architectures=[ARCHITECTURES[kind]]))
+        overrides: dict[str, Any] = dict(architectures=[ARCHITECTURES[kind]])
+        if asked is not None:
+            overrides["flashvid"] = asked
+        ours = dict(video_pruning_rate=rate, hf_overrides=overrides)
         return run(Job(str(models[kind]), batches, ours | options, bad_calls))
 
     return start

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy
+import torch
 from numpy.typing import NDArray
 from PIL import Image
 from tiny_models import IMAGE, VIDEO
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,16 @@ class Picture:
         return Image.fromarray(Clip(self.seed, 1, self.height, self.width).pixels()[0])
 
 
-Part = str | Clip | Picture
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """A video that the client has encoded: the encoder's output, its grid, and its frames' times where a model wants them."""
+
+    values: Tensor
+    grid: list[int]
+    seconds: list[float] | None = None
+
+
+Part = str | Clip | Picture | Encoded
 
 
 @dataclass(frozen=True)
@@ -62,7 +73,7 @@ class Request:
 
     @property
     def text(self) -> str:
-        marks = {Clip: VIDEO, Picture: IMAGE}
+        marks = {Clip: VIDEO, Picture: IMAGE, Encoded: VIDEO}
         middle = "".join(part if isinstance(part, str) else marks[type(part)] for part in self.parts)
         return f"<|im_start|>user\n{middle}<|im_end|>\n<|im_start|>assistant\n"
 
@@ -70,6 +81,13 @@ class Request:
         data: dict[str, Any] = {}
         if self.clips:
             data["video"] = [(clip.pixels(), clip.metadata() | dict(do_sample_frames=False)) for clip in self.clips]
+        encoded = [part for part in self.parts if isinstance(part, Encoded)]
+        if encoded:
+            data["video"] = dict(
+                video_embeds=torch.cat([each.values for each in encoded]),
+                video_grid_thw=torch.tensor([each.grid for each in encoded]))
+            if encoded[0].seconds is not None:
+                data["video"]["timestamps"] = [each.seconds for each in encoded]
         if self.pictures:
             data["image"] = [picture.pixels() for picture in self.pictures]
         return dict(prompt=self.text, multi_modal_data=data)

@@ -149,3 +149,36 @@ def test_tells_once_that_attention_is_missing(start: Start) -> None:
     result = start([[ONE], [OTHER]], compilation_config=dict(compile_mm_encoder=True))
     assert result.said.count("without the encoder's attention") == 1
     assert "without the encoder's attention" not in start([[ONE]]).said
+
+
+def test_without_attention(start: Start, alone: Result, reference: Reference) -> None:
+    result = start([[ONE], [MIXED]], asked=dict(attention=False))
+    for request, (answer,) in zip([ONE, MIXED], result.answers):
+        agrees(answer, reference, request, attention=False)
+    assert result.said.count("without the encoder's attention (as the server asks)") == 1
+    assert not torch.equal(result.rows[0][1], alone.rows[0][1])
+
+
+def test_videos_that_are_encoded(start: Start, reference: Reference) -> None:
+    """What a client has encoded is compressed by its features; a video of another request has its attention all the same."""
+    clips = [Clip(0), Clip(7, frames=12)]
+    encoded = [reference.encoded(clip) for clip in clips]
+    requests = [ask("see ", clips[0], "what?"), ask(*clips, "which?")]
+    given = [ask("see ", encoded[0], "what?"), ask(*encoded, "which?")]
+    result = start([[given[0], OTHER], [given[1]]], enable_mm_embeds=True, enable_prefix_caching=False)
+    agrees(result.answers[0][0], reference, requests[0], attention=False)
+    agrees(result.answers[0][1], reference, OTHER)
+    agrees(result.answers[1][0], reference, requests[1], attention=False)
+    assert result.said.count("without the encoder's attention") == 1
+
+
+def test_an_engine_without_an_encoder(start: Start, reference: Reference, kind: str) -> None:
+    """For videos that are encoded elsewhere vLLM loads no encoder where neither videos nor images are let in."""
+    if kind == "qwen3_vl":
+        pytest.skip("stock vLLM fails: without an encoder it does not know DeepStack's values for what they are")
+    request = ask("see ", Clip(0), "what?")
+    result = start(
+        [[ask("see ", reference.encoded(Clip(0)), "what?")], [WORDS]], enable_mm_embeds=True,
+        limit_mm_per_prompt={"image": 0, "video": 0})
+    agrees(result.answers[0][0], reference, request, attention=False)
+    agrees(result.answers[1][0], reference, WORDS)

@@ -52,6 +52,31 @@ def test_a_rate_out_of_range(models: dict[str, Path], kind: str, rate: float) ->
     assert not result.answers and "video_pruning_rate" in result.said
 
 
+def test_encoded_videos_that_are_not_finite(start: Start, reference: Reference) -> None:
+    """A client may send anything: its request alone ends with an error."""
+    bad = reference.encoded(Clip(0))
+    bad.values[3, 5] = float("nan")
+    given = [ask(bad, "what?"), ask(reference.encoded(Clip(0)), "what?"), OTHER]
+    result = start([given, [WORDS]], enable_mm_embeds=True)
+    assert [answer.reason for answer in result.answers[0]] == ["error", "length", "length"]
+    assert result.answers[0][1].tokens == reference.expect(ask(Clip(0), "what?"), attention=False).tokens
+    assert result.answers[0][2].tokens == reference.expect(OTHER).tokens
+    assert result.answers[1][0].reason == "length"
+
+
+@pytest.mark.parametrize("asked, problem", [
+    (dict(attentions=False), "flashvid has no option 'attentions'; expected any of ['attention']"),
+    (dict(attention="off"), "flashvid.attention is 'off'; expected true or false"),
+])
+def test_options_that_are_none(models: dict[str, Path], kind: str, asked: Any, problem: str) -> None:
+    if kind == "qwen3_vl":
+        pytest.skip("once is enough")
+    options: dict[str, Any] = dict(
+        video_pruning_rate=0.75, hf_overrides=dict(architectures=["FlashVIDQwen2_5_VL"], flashvid=asked))
+    result = run(Job(str(models[kind]), [[ONE]], options), check=False)
+    assert not result.answers and problem in result.said
+
+
 def test_another_version_of_vllm(models: dict[str, Path], kind: str, tmp_path: Path) -> None:
     """Other models are served as before; ours refuse, in a sentence."""
     if kind == "qwen3_vl":

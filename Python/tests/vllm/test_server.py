@@ -55,10 +55,13 @@ def test_refused_videos_over_http(models: dict[str, Path], kind: str, tmp_path: 
 
 
 def test_answers_over_http(models: dict[str, Path], kind: str) -> None:
+    """One of the models without the encoder's attention, as its server asks."""
     port = free_port()
-    arguments = [
-        "--video-pruning-rate", "0.75", "--hf-overrides", json.dumps(dict(architectures=[ARCHITECTURES[kind]]))]
-    with server(models[kind], arguments, port):
+    overrides: dict[str, Any] = dict(architectures=[ARCHITECTURES[kind]])
+    if kind == "qwen3_vl":
+        overrides["flashvid"] = dict(attention=False)
+    arguments = ["--video-pruning-rate", "0.75", "--hf-overrides", json.dumps(overrides)]
+    with server(models[kind], arguments, port) as (_, log):
         first = post(port, question(video=video_url(Clip(0))))
         again = post(port, question(video=video_url(Clip(0))))
         assert first[0] == again[0] == 200
@@ -66,3 +69,5 @@ def test_answers_over_http(models: dict[str, Path], kind: str) -> None:
         # A request cannot change the server's rate.
         asked = post(port, question(video=video_url(Clip(0)), mm_processor_kwargs=dict(video_pruning_rate=0.1)))
         assert asked[0] == 400 or asked[1]["usage"]["prompt_tokens"] == first[1]["usage"]["prompt_tokens"]
+        log.seek(0)
+        assert log.read().count(b"without the encoder's attention (as the server asks)") == (kind == "qwen3_vl")

@@ -1,4 +1,4 @@
-"""Tiny models of random weights, as folders that vLLM and transformers load: Qwen2.5-VL and Qwen3-VL.
+"""Tiny models of random weights, as folders that vLLM and transformers load: Qwen2.5-VL, Qwen3-VL, and what derives from it.
 
     python tiny_models.py DIR
 """
@@ -11,16 +11,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import pre_tokenizers
 from transformers import (
     Qwen2_5_VLConfig,
     Qwen2_5_VLForConditionalGeneration,
     Qwen2Tokenizer,
+    Qwen3_5Config,
+    Qwen3_5ForConditionalGeneration,
+    Qwen3_5MoeConfig,
+    Qwen3_5MoeForConditionalGeneration,
     Qwen3VLConfig,
     Qwen3VLForConditionalGeneration,
+    Qwen3VLMoeConfig,
+    Qwen3VLMoeForConditionalGeneration,
 )
 
 KINDS = ("qwen2_5_vl", "qwen3_vl")
+#: Models that have the others' code for videos, and a language model of their own.
+DERIVED = ("qwen3_vl_moe", "qwen3_5", "qwen3_5_moe")
 SPECIAL = [
     "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"]
 #: The markers of a video, and of an image, as a prompt has them.
@@ -72,12 +81,36 @@ def make(kind: str, folder: Path) -> Path:
     else:
         patch, processor, video_processor = 16, "Qwen3VLProcessor", "Qwen3VLVideoProcessor"
         rope = dict(rope_type="default", rope_theta=5e6, mrope_section=[4, 6, 6], mrope_interleaved=True)
-        deep = dict(patch_size=16, num_position_embeddings=256, deepstack_visual_indexes=[0, 1, 2])
-        model = Qwen3VLForConditionalGeneration(Qwen3VLConfig(
-            text_config=text | dict(rope_parameters=rope, head_dim=32), vision_config=vision | deep,
+        vision |= dict(patch_size=16, num_position_embeddings=256)
+        if "3_5" in kind:
+            rope["partial_rotary_factor"] = 0.5
+            text |= dict(
+                layer_types=["linear_attention", "linear_attention", "full_attention"], linear_num_key_heads=1,
+                linear_num_value_heads=2, linear_key_head_dim=128, linear_value_head_dim=128)
+        else:
+            vision["deepstack_visual_indexes"] = [0, 1, 2]
+        if kind.endswith("moe"):
+            text |= dict(num_experts=4, num_experts_per_tok=2, moe_intermediate_size=96, norm_topk_prob=True)
+            if "3_5" in kind:
+                text["shared_expert_intermediate_size"] = 64
+        configuration, architecture = {
+            "qwen3_vl": (Qwen3VLConfig, Qwen3VLForConditionalGeneration),
+            "qwen3_vl_moe": (Qwen3VLMoeConfig, Qwen3VLMoeForConditionalGeneration),
+            "qwen3_5": (Qwen3_5Config, Qwen3_5ForConditionalGeneration),
+            "qwen3_5_moe": (Qwen3_5MoeConfig, Qwen3_5MoeForConditionalGeneration),
+        }[kind]
+        model = architecture(configuration(
+            text_config=text | dict(rope_parameters=rope, head_dim=64 if "3_5" in kind else 32), vision_config=vision,
             tie_word_embeddings=False, **tokens))
     model.generation_config.eos_token_id = None
     model.to(torch.float32).save_pretrained(folder)
+    if kind == "qwen3_vl_moe":
+        # Published checkpoints have them this way round; transformers reads both, vLLM this one.
+        file = folder / "model.safetensors"
+        weights = load_file(file)
+        for name in [name for name in weights if ".experts." in name]:
+            weights[name] = weights[name].transpose(1, 2).contiguous()
+        save_file(weights, file, {"format": "pt"})
 
     half: dict[str, Any] = dict(image_mean=[0.5] * 3, image_std=[0.5] * 3)
     common = dict(patch_size=patch, temporal_patch_size=2, merge_size=2, processor_class=processor, **half)
@@ -96,5 +129,5 @@ def make(kind: str, folder: Path) -> Path:
 
 
 if __name__ == "__main__":
-    for kind in KINDS:
+    for kind in KINDS + DERIVED:
         print(make(kind, Path(sys.argv[1]) / kind))

@@ -27,12 +27,12 @@ def registry() -> Iterator[vllm_stubs.Registry]:
         yield registry
 
 
-def made(name: str, rate: float | None = RATE, **visual: Any) -> Any:
+def made(name: str, rate: float | None = RATE, options: Any = None, **visual: Any) -> Any:
     """A model of the plugin's."""
     module = importlib.import_module(f"flashvid.vllm.{name}")
     kind = {"qwen2_5_vl": "FlashVIDQwen2_5_VL", "qwen3_vl": "FlashVIDQwen3_VL"}[name]
     settings = SimpleNamespace(
-        rate=rate, compilation_config=SimpleNamespace(compile_mm_encoder=False),
+        rate=rate, options=options, compilation_config=SimpleNamespace(compile_mm_encoder=False),
         parallel_config=SimpleNamespace(world_size=1))
     model = getattr(module, kind)(vllm_config=settings)
     vars(model.visual).update(visual)
@@ -120,6 +120,7 @@ def test_attention_is_of_the_videos_that_the_encoder_saw_last() -> None:
 @pytest.mark.parametrize("attribute, value", [("tp_size", 2), ("compile", True), ("data_parallel", True)])
 def test_attention_that_cannot_be_had(attribute: str, value: Any, caplog: pytest.LogCaptureFixture) -> None:
     from flashvid.vllm import _rows
+    from flashvid.vllm._options import Options
 
     _rows._said.clear()
     model = made("qwen3_vl")
@@ -127,12 +128,40 @@ def test_attention_that_cannot_be_had(attribute: str, value: Any, caplog: pytest
         model.visual.tp_size = value
     model.use_data_parallel = attribute == "data_parallel"
     settings = SimpleNamespace(compilation_config=SimpleNamespace(compile_mm_encoder=attribute == "compile"))
-    why = model._why_no_attention(settings)
+    why = model._why_no_attention(settings, Options())
     assert why is not None
     attention = _rows.EncoderAttention(vllm_stubs.Tower(False), why)
     with caplog.at_level("WARNING"):
         assert attention.take([GRID]) == [None] and attention.take([GRID]) == [None]
     assert len([line for line in caplog.messages if why in line]) == 1
+
+
+@pytest.mark.parametrize("name", ["qwen2_5_vl", "qwen3_vl"])
+def test_attention_that_nobody_wants(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    from flashvid.vllm import _rows
+
+    _rows._said.clear()
+    without = made(name)._rows([embeddings()], [GRID])[0].indices
+    _rows._said.clear()
+    model = made(name, options=dict(attention=False))
+    with caplog.at_level("WARNING"):
+        for _ in range(2):
+            run_tower(model, [GRID])
+            assert model._attention._seen is None
+            assert torch.equal(model._rows([embeddings()], [GRID])[0].indices, without)
+    assert len([line for line in caplog.messages if "as the server asks" in line]) == 1
+    run_tower(model := made(name, options=dict(attention=True)), [GRID])
+    assert not torch.equal(model._rows([embeddings()], [GRID])[0].indices, without)
+
+
+@pytest.mark.parametrize("options, problem", [
+    ("off", "flashvid is 'off'; expected an object"),
+    (dict(attentions=False), "flashvid has no option 'attentions'"),
+    (dict(attention="off"), "flashvid.attention is 'off'; expected true or false"),
+])
+def test_options_that_are_none(options: Any, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        made("qwen3_vl", options=options)
 
 
 def test_what_is_not_finite_is_refused() -> None:
@@ -395,11 +424,13 @@ def test_the_second_runner_tells_too(registry: vllm_stubs.Registry) -> None:
     assert scheduler.update_from_output(None, runner.sample_tokens().model_runner_output) == set()
 
 
-def test_registers_both_models(registry: vllm_stubs.Registry) -> None:
+def test_registers_the_models(registry: vllm_stubs.Registry) -> None:
     from flashvid.vllm import ARCHITECTURES, register
 
     register()
     assert registry.models == ARCHITECTURES
+    assert registry.settings["FlashVIDQwen3_5"] == "settings"
+    assert registry.settings["FlashVIDQwen3_5_MoE"] == "settings of MoE"
     for name, place in ARCHITECTURES.items():
         module, kind = place.split(":")
         assert getattr(importlib.import_module(module), kind).__name__ == name
@@ -411,7 +442,8 @@ def test_another_version_is_refused_in_a_sentence(version: str) -> None:
         from flashvid.vllm import register
 
         register()  # disturbs nobody
-        assert list(registry.models) == ["FlashVIDQwen2_5_VL", "FlashVIDQwen3_VL"]
+        assert list(registry.models) == [
+            "FlashVIDQwen2_5_VL", "FlashVIDQwen3_VL", "FlashVIDQwen3_VL_MoE", "FlashVIDQwen3_5", "FlashVIDQwen3_5_MoE"]
         for place in registry.models.values():
             with pytest.raises(RuntimeError, match=f"made for vLLM 0.32 and this is {version}"):
                 importlib.import_module(place.split(":")[0])

@@ -48,7 +48,9 @@ class Qwen(nn.Module):
         self.use_data_parallel = False
         self.visual = Tower(self.windows)
         self.config = SimpleNamespace(
-            image_token_id=IMAGE, video_token_id=VIDEO, vision_start_token_id=START, vision_end_token_id=END)
+            image_token_id=IMAGE, video_token_id=VIDEO, vision_start_token_id=START, vision_end_token_id=END,
+            flashvid=vllm_config.options)
+        self.multimodal_config = SimpleNamespace(video_pruning_method="vidcom2")
 
     def grids(self, ids: list[int], feature: Any) -> list[tuple[int, tuple[int, int, int]]]:
         """Where grids begin, and their sizes in tokens."""
@@ -78,7 +80,6 @@ class Qwen25(Qwen):
 class Qwen3(Qwen):
     windows = False
     visual_dim = 32
-    video_pruning_method = "vidcom2"
     _tokenizer = None
 
     def grids(self, ids: list[int], feature: Any) -> list[tuple[int, tuple[int, int, int]]]:
@@ -109,10 +110,11 @@ class Qwen3Processor:
 
 
 class Registry:
-    """Of models, and of processors."""
+    """Of models, of what they need, and of processors."""
 
     def __init__(self) -> None:
         self.models: dict[str, Any] = {}
+        self.settings = {"Qwen3_5ForConditionalGeneration": "settings", "Qwen3_5MoeForConditionalGeneration": "settings of MoE"}
 
     def register_model(self, name: str, place: Any) -> None:
         self.models[name] = place
@@ -203,6 +205,11 @@ def stubs(version: str = "0.32.0") -> Iterator[Registry]:
         f"{models}.qwen3_vl": dict(
             Qwen3VLForConditionalGeneration=Qwen3, Qwen3VLDummyInputsBuilder=object,
             Qwen3VLMultiModalProcessor=Qwen3Processor, Qwen3VLProcessingInfo=object),
+        f"{models}.qwen3_vl_moe": dict(Qwen3VLMoeForConditionalGeneration=Qwen3, Qwen3VLMoeProcessingInfo=object),
+        f"{models}.qwen3_5": dict(
+            Qwen3_5ForConditionalGeneration=Qwen3, Qwen3_5ProcessingInfo=object, Qwen3_5MoeForConditionalGeneration=Qwen3,
+            Qwen3_5MoeProcessingInfo=object),
+        f"{models}.config": dict(MODELS_CONFIG_MAP=registry.settings),
         "vllm.multimodal": dict(MULTIMODAL_REGISTRY=registry),
         "vllm.multimodal.video_prune": {},
         "vllm.multimodal.video_prune.evs": dict(compute_retained_tokens_count=evs_count),

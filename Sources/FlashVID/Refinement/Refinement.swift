@@ -64,9 +64,8 @@ struct Refinement: BitwiseCopyable {
         fileprivate let openCount: Table<Int>
         fileprivate let nearest: Table<Double>
         fileprivate let openLower: Table<Float>
-        /// [N, 32] products and distances of tokens that were left open and rows, [N] by token which of these may be its
+        /// [N, 32] distances of tokens that were left open from rows, [N] by token which of these may be its
         /// nearest, a bit a row, and [N] and [32] which of both are measured together.
-        fileprivate let panelProducts: Table<Float>
         fileprivate let distances: Table<Double>
         fileprivate let rivals: Table<UInt64>
         fileprivate let together: Table<Int32>
@@ -105,7 +104,6 @@ struct Refinement: BitwiseCopyable {
             openCount = plan.table(Int.self, 1)
             nearest = plan.table(Double.self, count)
             openLower = plan.table(Float.self, count)
-            panelProducts = plan.table(Float.self, count, Self.maximumValues)
             distances = plan.table(Double.self, count, Self.maximumValues)
             rivals = plan.table(UInt64.self, count)
             together = plan.table(Int32.self, count)
@@ -398,26 +396,31 @@ extension Refinement {
         }
         let tokens = MatrixView(
             base: scratch.tokens.base, rows: count, columns: clip.channels, stride: clip.channels)
-        var row = rows.lowerBound
-        while row < rows.upperBound {
-            let place = row % Scratch.maximumValues
-            let panel = row..<min(row + Scratch.maximumValues - place, rows.upperBound)
-            BLAS.products(tokens, self.rows.matrix(panel), into: scratch.panelProducts.base)
-            markRivals(panel, count, scratch)
-            settleRivals(panel, tokens, scratch, worker)
-            row = panel.upperBound
+        // As many products at a time as there is room for.
+        let width = max(1, scratch.products.count / count)
+        for start in stride(from: rows.lowerBound, to: rows.upperBound, by: width) {
+            let multiplied = start..<min(start + width, rows.upperBound)
+            BLAS.products(tokens, self.rows.matrix(multiplied), into: scratch.products.base)
+            var row = start
+            while row < multiplied.upperBound {
+                let place = row % Scratch.maximumValues
+                let panel = row..<min(row + Scratch.maximumValues - place, multiplied.upperBound)
+                markRivals(panel, of: multiplied, count, scratch)
+                settleRivals(panel, tokens, scratch, worker)
+                row = panel.upperBound
+            }
         }
     }
 
     /// Marks, a bit a row of a panel, which may be the nearest of the tokens that were left open, and sorts these by that.
-    private func markRivals(_ panel: Range<Int>, _ count: Int, _ scratch: Scratch) {
+    private func markRivals(_ panel: Range<Int>, of multiplied: Range<Int>, _ count: Int, _ scratch: Scratch) {
         for index in 0..<count {
             let bounds = RowBounds(self, Int(scratch.open[index]))
-            let products = scratch.panelProducts.row(index, of: panel.count)
+            let products = scratch.products.row(index, of: multiplied.count)
             var rivals: UInt64 = 0
             for (other, row) in panel.enumerated()
             where !space.isRepeat[row]
-                && !(bounds.upper(space.squares[row], products[other]) < scratch.openLower[index])
+                && !(bounds.upper(space.squares[row], products[row - multiplied.lowerBound]) < scratch.openLower[index])
             {
                 rivals |= 1 << other
             }
@@ -426,13 +429,17 @@ extension Refinement {
         scratch.rivals.part(0..<count).sort()
     }
 
-    /// Measures every token's distances to its rivals of a panel. Tokens of the same rivals are taken together.
+    /// Measures every token's distances to its rivals of a panel. Tokens of much the same rivals are taken together, since a
+    /// block is faster than single distances, though it has some that nobody asked for.
     private func settleRivals(_ panel: Range<Int>, _ tokens: MatrixView, _ scratch: Scratch, _ worker: Worker) {
         var start = 0
         while start < tokens.rows {
-            let mask = scratch.rivals[start] >> 32
-            var end = start
-            while end < tokens.rows, scratch.rivals[end] >> 32 == mask {
+            var (end, mask, asked) = (start, UInt64(0), 0)
+            while end < tokens.rows {
+                let own = scratch.rivals[end] >> 32
+                let all = asked + own.nonzeroBitCount
+                guard end == start || (mask | own).nonzeroBitCount * (end - start + 1) <= 2 * all else { break }
+                (mask, asked) = (mask | own, all)
                 scratch.together[end - start] = Int32(scratch.rivals[end] & 0xFFFF_FFFF)
                 end += 1
             }

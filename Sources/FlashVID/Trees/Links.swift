@@ -130,7 +130,12 @@ struct Links: BitwiseCopyable {
 
         var rows = 0
         for index in 0..<count where !selection.isSelected(laterTokens.lowerBound &+ index) {
-            if !hasExtremes, linkNearby(index, later, to: earlier, exact, scratch, worker) { continue }
+            if !hasExtremes,
+                linkEqual(index, later, to: earlier, exact, worker)
+                    || linkNearby(index, later, to: earlier, exact, scratch, worker)
+            {
+                continue
+            }
             scratch.rows.row(rows, of: clip.channels).copy(later.tokens.row(index))
             scratch.rowTokens[rows] = Int32(index)
             rows += 1
@@ -161,6 +166,29 @@ struct Links: BitwiseCopyable {
                 cosines[column] = Float(pair.cosine(token, earlier, of: clip))
             }
         }
+    }
+
+    // MARK: Equal
+
+    /// Links a token to one that is equal, if the frame before has one that is free: the best match there can be, unless one
+    /// at a lower index counts as equal too, which its angle to the equal one tells.
+    private func linkEqual(
+        _ index: Int, _ later: Selection.Frame, to earlier: Selection.Frame, _ exact: ExactCosines, _ worker: Worker
+    ) -> Bool {
+        let (twin, token) = (later.classes.twin(index), later.number &* clip.tokensPerFrame &+ index)
+        guard twin >= 0, let cosines = earlier.cosines, !selection.isZero(token) else { return false }
+        let least = Float(DoublePrecision.same - input.tolerance).nextDown
+        let earlierFirst = earlier.number &* clip.tokensPerFrame
+        for other in 0..<clip.tokensPerFrame where !selection.isSelected(earlierFirst &+ other) {
+            let isEqual = earlier.classes.first(other) == twin
+            if isEqual || (cosines[twin, other] >= least && exact[index, other] == 1) {
+                if isEqual { worker.countSettled(byClass: 1) }
+                space.parents[token] = Int32(earlierFirst &+ other)
+                setSimilarity(token, exactly: 1)
+                return true
+            }
+        }
+        return false
     }
 
     // MARK: Nearby

@@ -13,6 +13,8 @@ struct Refinement: BitwiseCopyable {
         fileprivate let squares: Table<Float>
         /// [F·N] by row: whether it is equal to an earlier one of its segment.
         fileprivate let isRepeat: Table<Bool>
+        /// [F] by segment: whether its rows are less an origin during a round.
+        fileprivate let isCentred: Table<Bool>
         /// [F] by segment: tokens that the round moved to another row.
         fileprivate let moved: Table<Int32>
         /// [threads] see ``WorkStealingQueue``.
@@ -30,6 +32,7 @@ struct Refinement: BitwiseCopyable {
             firstMember = plan.table(Int32.self, tokens)
             nextMember = plan.table(Int32.self, tokens)
             isRepeat = plan.table(Bool.self, tokens)
+            isCentred = plan.table(Bool.self, input.configuration.asksForRefinement ? input.clip.frames : 0)
             moved = plan.table(Int32.self, input.configuration.asksForRefinement ? input.clip.frames : 0)
             queue = plan.table(UInt64.self, scratch.count)
             self.scratch = scratch
@@ -74,6 +77,12 @@ struct Refinement: BitwiseCopyable {
         let equalRows: EqualRows.Scratch
         /// [N] by first token of a class, one that has its row.
         fileprivate let assigned: Table<Int32>
+        /// [D] the origin of a segment, for the segment that it was copied for last, a token less that, and [N] squared
+        /// lengths of a frame's tokens less that.
+        fileprivate let origin: Table<Float>
+        fileprivate let originMade: Memo
+        fileprivate let centred: Table<Float>
+        fileprivate let lengths: Table<Float>
         /// [D] an aggregate of a row's cluster.
         fileprivate let aggregate: Table<Double>
         /// A token that is compared with rows, and one that is a row.
@@ -99,6 +108,10 @@ struct Refinement: BitwiseCopyable {
             values = plan.table(Double.self, Self.maximumValues, refined)
             valueRows = plan.table(Int32.self, Self.maximumValues)
             valuesMade = Memo(plan: &plan)
+            origin = plan.table(Float.self, refined)
+            originMade = Memo(plan: &plan)
+            centred = plan.table(Float.self, refined)
+            lengths = plan.table(Float.self, count)
             singles = plan.table(Int.self, 1)
             open = plan.table(Int32.self, count)
             openCount = plan.table(Int.self, 1)
@@ -142,6 +155,7 @@ struct Refinement: BitwiseCopyable {
         for thread in 0..<space.scratch.count {
             space.scratch[thread].rowProductsMade.forget()
             space.scratch[thread].valuesMade.forget()
+            space.scratch[thread].originMade.forget()
         }
     }
 
@@ -151,15 +165,16 @@ struct Refinement: BitwiseCopyable {
         guard input.refines else { return }
         var refinement = self
         for round in 0..<input.configuration.refinementRounds {
-            try team.run(RowSquares(refinement: refinement), over: rowTasks)
             try team.run(EqualRows(refinement: refinement, isRepeat: space.isRepeat), over: segments.count)
+            chooseOrigins()
+            try team.run(RowSquares(refinement: refinement), over: rowTasks)
             try team.run(Reassignment(refinement), over: team.threads)
             try team.run(Adoption(refinement: refinement), over: segments.count)
+            refinement.finishedRounds = round + 1
+            try team.run(MemberMeans(refinement: refinement), over: rowTasks)
             // From the second round on the rows are means of their members: where these stay, so do the rows, and every
             // further round would do the same again.
             if round > 0, (0..<segments.count).allSatisfy({ space.moved[$0] == 0 }) { break }
-            refinement.finishedRounds = round + 1
-            try team.run(MemberMeans(refinement: refinement), over: rowTasks)
         }
         guard input.configuration.placement == .medoid else { return }
         if input.configuration.refinementRounds == 0 {
@@ -242,6 +257,7 @@ struct Refinement: BitwiseCopyable {
         (task * Self.rowsOfTask)..<min(rows.count, (task + 1) * Self.rowsOfTask)
     }
 
+    /// Squared lengths of the rows, of which the origin is taken out first where their segment has one.
     private struct RowSquares: Stage {
         static let charge = Refinement.charge
         let refinement: Refinement
@@ -249,22 +265,89 @@ struct Refinement: BitwiseCopyable {
         func run(_ task: Int, _ worker: Worker) {
             for row in refinement.rows(ofTask: task) {
                 let value = refinement.rows[row]
+                refinement.centre(row: row, refinement.scratch(worker))
                 refinement.space.squares[row] = BLAS.dot(value.base, value.base, count: value.count)
             }
         }
     }
 
-    /// Contextual rows become the means of their members.
+    /// Contextual rows become the means of their members, and the selected ones what they were.
     private struct MemberMeans: Stage {
         static let charge = Refinement.charge
         let refinement: Refinement
 
         func run(_ task: Int, _ worker: Worker) {
             let (rows, scratch) = (refinement.rows, refinement.scratch(worker))
-            for row in refinement.rows(ofTask: task) where rows.kinds[row] == .contextual {
-                DoublePrecision.round(
-                    refinement.value(ofRow: row, scratch), into: rows[row].base, count: refinement.clip.channels)
+            for row in refinement.rows(ofTask: task) {
+                if rows.kinds[row] == .contextual {
+                    DoublePrecision.round(
+                        refinement.value(ofRow: row, scratch), into: rows[row].base, count: refinement.clip.channels)
+                } else if refinement.isCentred(refinement.segment(ofRow: row)) {
+                    refinement.clip.copyToken(rows.indices[row], into: rows[row].base)
+                }
             }
+        }
+    }
+
+    // MARK: Origins
+    //
+    // Where the rows of a segment are much alike, float32's digits go to what they share, and its products tell nothing. So
+    // such a segment's first token is taken out of its rows and its tokens first: distances stay.
+
+    private func segment(ofRow row: Int) -> Int { segments.containing(rows.indices[row] / clip.tokensPerFrame) }
+
+    private func isCentred(_ segment: Int) -> Bool { space.isCentred[segment] }
+
+    /// Decides by a few rows of each segment.
+    private func chooseOrigins() {
+        for segment in 0..<segments.count {
+            let rows = rows(ofSegment: segment)
+            var (apart, lengths): (Float, Float) = (0, 0)
+            for position in 1...4 {
+                let (first, other) = (
+                    self.rows[rows.lowerBound], self.rows[rows.lowerBound + position * (rows.count - 1) / 4]
+                )
+                apart += SinglePrecision.squaredDistance(first.base, other.base, count: clip.channels)
+                lengths += BLAS.dot(other.base, other.base, count: clip.channels)
+            }
+            space.isCentred[segment] = apart < lengths / 16
+        }
+    }
+
+    /// The segment's first token.
+    private func origin(ofSegment segment: Int, _ scratch: Scratch) -> UnsafePointer<Float> {
+        scratch.originMade(segment) {
+            let token = clip.tokens(ofFrames: segments.frames(of: segment)).lowerBound
+            clip.copyToken(token, into: scratch.origin.base)
+        }
+        return UnsafePointer(scratch.origin.base)
+    }
+
+    private func centre(row: Int, _ scratch: Scratch) {
+        let segment = segment(ofRow: row)
+        guard isCentred(segment) else { return }
+        let (target, origin) = (rows[row].base, origin(ofSegment: segment, scratch))
+        if rows.kinds[row] == .selected {
+            SinglePrecision.subtract(origin, from: target, into: target, count: clip.channels)
+        } else {
+            DoublePrecision.round(
+                value(ofRow: row, scratch), less: origin, into: target, count: clip.channels)
+        }
+    }
+
+    /// Copies a token as the segment's rows are, and notes its length.
+    private func copyToken(
+        _ token: Int, ofSegment segment: Int, into target: UnsafeMutablePointer<Float>, _ scratch: Scratch
+    ) {
+        clip.copyToken(token, into: target)
+        let place = token % clip.tokensPerFrame
+        if isCentred(segment) {
+            SinglePrecision.subtract(
+                origin(ofSegment: segment, scratch), from: target, into: target, count: clip.channels)
+            scratch.lengths[place] = BLAS.dot(target, target, count: clip.channels).squareRoot()
+        } else {
+            let inverse = selection.inverseNorm(token)
+            scratch.lengths[place] = inverse > 0 ? 1 / inverse : 0
         }
     }
 
@@ -356,8 +439,8 @@ extension Refinement {
             let first = classes.first(index)
             guard scratch.assigned[first] < 0 else { continue }
             scratch.assigned[first] = Int32(token)
-            if knowsDistances, reassignNearby(token, rows, scratch, worker) { continue }
-            clip.copyToken(token, into: scratch.tokens.row(left, of: clip.channels).base)
+            if knowsDistances, reassignNearby(token, segment, rows, scratch, worker) { continue }
+            copyToken(token, ofSegment: segment, into: scratch.tokens.row(left, of: clip.channels).base, scratch)
             scratch.tokenIndices[left] = Int32(index)
             left += 1
         }
@@ -375,7 +458,7 @@ extension Refinement {
                 }
             }
         }
-        settleOpen(rows, scratch, worker)
+        settleOpen(rows, segment, scratch, worker)
         guard !classes.areDistinct else { return }
         for (index, token) in tokens.enumerated() where !selection.isSelected(token) {
             let assigned = Int(scratch.assigned[classes.first(index)])
@@ -387,20 +470,25 @@ extension Refinement {
 
     /// Finds the nearest rows of the tokens that were left open, in double: a panel of rows at a time, and of these the ones
     /// that may be it.
-    private func settleOpen(_ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker) {
+    private func settleOpen(_ rows: Range<Int>, _ segment: Int, _ scratch: Scratch, _ worker: Worker) {
         let count = scratch.openCount[0]
         guard count > 0 else { return }
-        for index in 0..<count {
-            clip.copyToken(Int(scratch.open[index]), into: scratch.tokens.row(index, of: clip.channels).base)
-            scratch.nearest[index] = .infinity
-        }
+        scratch.nearest.part(0..<count).fill(.infinity)
         let tokens = MatrixView(
             base: scratch.tokens.base, rows: count, columns: clip.channels, stride: clip.channels)
         // As many products at a time as there is room for.
         let width = max(1, scratch.products.count / count)
         for start in stride(from: rows.lowerBound, to: rows.upperBound, by: width) {
             let multiplied = start..<min(start + width, rows.upperBound)
+            for index in 0..<count {
+                let target = scratch.tokens.row(index, of: clip.channels).base
+                copyToken(Int(scratch.open[index]), ofSegment: segment, into: target, scratch)
+            }
             BLAS.products(tokens, self.rows.matrix(multiplied), into: scratch.products.base)
+            // Distances in double are those of the source tokens.
+            for index in 0..<count where isCentred(segment) {
+                clip.copyToken(Int(scratch.open[index]), into: scratch.tokens.row(index, of: clip.channels).base)
+            }
             var row = start
             while row < multiplied.upperBound {
                 let place = row % Scratch.maximumValues
@@ -415,7 +503,7 @@ extension Refinement {
     /// Marks, a bit a row of a panel, which may be the nearest of the tokens that were left open, and sorts these by that.
     private func markRivals(_ panel: Range<Int>, of multiplied: Range<Int>, _ count: Int, _ scratch: Scratch) {
         for index in 0..<count {
-            let bounds = RowBounds(self, Int(scratch.open[index]))
+            let bounds = RowBounds(self, Int(scratch.open[index]), scratch)
             let products = scratch.products.row(index, of: multiplied.count)
             var rivals: UInt64 = 0
             for (other, row) in panel.enumerated()
@@ -438,7 +526,7 @@ extension Refinement {
             while end < tokens.rows {
                 let own = scratch.rivals[end] >> 32
                 let all = asked + own.nonzeroBitCount
-                guard end == start || (mask | own).nonzeroBitCount * (end - start + 1) <= 2 * all else { break }
+                guard end == start || 2 * (mask | own).nonzeroBitCount * (end - start + 1) <= 3 * all else { break }
                 (mask, asked) = (mask | own, all)
                 scratch.together[end - start] = Int32(scratch.rivals[end] & 0xFFFF_FFFF)
                 end += 1
@@ -476,9 +564,8 @@ extension Refinement {
         /// Of numbers beyond float32's squares nothing is known.
         let isExtreme: Bool
 
-        init(_ refinement: Refinement, _ token: Int) {
-            let inverse = refinement.selection.inverseNorm(token)
-            length = inverse > 0 ? 1 / inverse : 0
+        init(_ refinement: Refinement, _ token: Int, _ scratch: Scratch) {
+            length = scratch.lengths[token % refinement.clip.tokensPerFrame]
             tolerance = Float(refinement.input.tolerance)
             least = Float.leastNormalMagnitude * Float(4 * refinement.clip.channels)
             isExtreme = refinement.selection.isExtreme(token)
@@ -500,13 +587,23 @@ extension Refinement {
 
     /// Reassigns a token without a product of the frame, if the distances between rows leave few candidates: by the
     /// triangle inequality a row farther than 2d from the token's present one, which is at distance d, is no nearer.
-    private func reassignNearby(_ token: Int, _ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker) -> Bool {
+    private func reassignNearby(
+        _ token: Int, _ segment: Int, _ rows: Range<Int>, _ scratch: Scratch, _ worker: Worker
+    ) -> Bool {
         let inverse = selection.inverseNorm(token)
         guard inverse > 0 else { return false }
         let present = Int(rowOfToken[token])
-        let source = scratch.token.token(token, of: clip)
+        let place = token % clip.tokensPerFrame
+        let source: UnsafePointer<Float>
+        if isCentred(segment) {
+            copyToken(token, ofSegment: segment, into: scratch.centred.base, scratch)
+            source = UnsafePointer(scratch.centred.base)
+        } else {
+            source = scratch.token.token(token, of: clip)
+            scratch.lengths[place] = 1 / inverse
+        }
         let tolerance = Float(input.tolerance)
-        let square = 1 / (inverse * inverse)
+        let square = scratch.lengths[place] * scratch.lengths[place]
         let presentSquare = space.squares[present]
         let product = BLAS.dot(source, self.rows[present].base, count: clip.channels)
         // Each error is at most the tolerance times a square or a product of lengths, which is at most half their sum.
@@ -548,7 +645,7 @@ extension Refinement {
     private func assignNearestRow(
         _ token: Int, _ products: Table<Float>, _ count: Int, _ scratch: Scratch, _ worker: Worker, row: (Int) -> Int
     ) {
-        let bounds = RowBounds(self, token)
+        let bounds = RowBounds(self, token, scratch)
         let nearest = Decision.largest(
             of: 0..<count, where: { !space.isRepeat[row($0)] },
             lower: { bounds.lower(space.squares[row($0)], products[$0]) },

@@ -38,9 +38,11 @@ struct kernels {
     void (*divide)(double *, double, intptr_t);
     void (*round)(const double *, float *, intptr_t);
     void (*round_less)(const double *, const float *, double, float *, intptr_t);
+    void (*scaled_less)(const float *, double, const float *, float *, intptr_t);
     void (*round_plus)(const double *, const float *, float *, intptr_t);
     void (*subtract)(const float *, const float *, float *, intptr_t);
     float (*squared_distance_single)(const float *, const float *, intptr_t);
+    void (*nearest)(const float *, intptr_t, const float *, float *, float *);
     void (*from_float16)(const uint16_t *, float *, intptr_t);
     void (*from_bfloat16)(const uint16_t *, float *, intptr_t);
 };
@@ -52,6 +54,8 @@ static inline intptr_t rows_in_cache(intptr_t bytes, intptr_t tile) {
     intptr_t tiles = (512 << 10) / 2 / ((bytes > 0 ? bytes : 1) * tile);
     return (tiles > 1 ? tiles : 1) * tile;
 }
+
+static inline float least(float a, float b) { return b < a ? b : a; }
 
 // MARK: Levels
 
@@ -179,6 +183,10 @@ void flashvid_round_less(const double *row, const float *origin, double scale, f
     kernels()->round_less(row, origin, scale, target, count);
 }
 
+void flashvid_scaled_less(const float *row, double scale, const float *origin, float *target, intptr_t count) {
+    kernels()->scaled_less(row, scale, origin, target, count);
+}
+
 void flashvid_round_plus(const double *row, const float *origin, float *target, intptr_t count) {
     kernels()->round_plus(row, origin, target, count);
 }
@@ -189,6 +197,10 @@ void flashvid_subtract(const float *row, const float *origin, float *target, int
 
 float flashvid_squared_distance_single(const float *a, const float *b, intptr_t count) {
     return kernels()->squared_distance_single(a, b, count);
+}
+
+void flashvid_nearest(const float *distances, intptr_t n, const float *errors, float *lower, float *upper) {
+    kernels()->nearest(distances, n, errors, lower, upper);
 }
 
 void flashvid_from_float16(const uint16_t *source, float *target, intptr_t count) {

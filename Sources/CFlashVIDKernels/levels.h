@@ -230,6 +230,10 @@ static void LEVEL(round_less)(const double *row, const float *origin, double sca
     for (intptr_t i = 0; i < count; i++) target[i] = (float)((row[i] - (double)origin[i]) * scale);
 }
 
+static void LEVEL(scaled_less)(const float *row, double scale, const float *origin, float *target, intptr_t count) {
+    for (intptr_t i = 0; i < count; i++) target[i] = (float)((double)row[i] * scale - (double)origin[i]);
+}
+
 static void LEVEL(round_plus)(const double *row, const float *origin, float *target, intptr_t count) {
     for (intptr_t i = 0; i < count; i++) target[i] = (float)(row[i] + (double)origin[i]);
 }
@@ -253,6 +257,42 @@ static float LEVEL(squared_distance_single)(const float *a, const float *b, intp
     for (int lane = 0; lane < 16; lane++) total += lanes[lane];
     for (; i < count; i++) total += (a[i] - b[i]) * (a[i] - b[i]);
     return total;
+}
+
+INLINE v8f LEVEL(load_single)(const float *p) { return *(const unaligned_v8f *)p; }
+
+static void LEVEL(nearest)(const float *distances, intptr_t n, const float *errors, float *lower, float *upper) {
+    for (intptr_t i = 0; i < n; i++) lower[i] = upper[i] = __builtin_inff();
+    for (intptr_t i = 0; i < n; i++) {
+        const float *line = distances + i * n;
+        v8f error = {0};
+        error += errors[i];
+        v8f low = {0}, high;
+        low += __builtin_inff();
+        high = low;
+        intptr_t j = i + 1;
+        for (; j + 8 <= n; j += 8) {
+            v8f distance = LEVEL(load_single)(line + j), other = LEVEL(load_single)(errors + j);
+            low = __builtin_elementwise_min(low, distance - other);
+            high = __builtin_elementwise_min(high, distance + other);
+            *(unaligned_v8f *)(lower + j) = __builtin_elementwise_min(LEVEL(load_single)(lower + j), distance - error);
+            *(unaligned_v8f *)(upper + j) = __builtin_elementwise_min(LEVEL(load_single)(upper + j), distance + error);
+        }
+        for (int lane = 0; lane < 8; lane++) {
+            lower[i] = least(lower[i], low[lane]);
+            upper[i] = least(upper[i], high[lane]);
+        }
+        for (; j < n; j++) {
+            lower[i] = least(lower[i], line[j] - errors[j]);
+            upper[i] = least(upper[i], line[j] + errors[j]);
+            lower[j] = least(lower[j], line[j] - errors[i]);
+            upper[j] = least(upper[j], line[j] + errors[i]);
+        }
+    }
+    for (intptr_t i = 0; i < n; i++) {
+        lower[i] -= errors[i];
+        upper[i] += errors[i];
+    }
 }
 
 // Bits of float16 to bits of float32. Moving exponent and mantissa into place and multiplying by 2^112 mends the exponent's
@@ -287,6 +327,6 @@ static void LEVEL(from_bfloat16)(const uint16_t *source, float *target, intptr_t
 static const struct kernels LEVEL(kernels) = {
     LEVEL(dot), LEVEL(dot_mixed), LEVEL(dot_double), LEVEL(squared_distance), LEVEL(squared_distance_mixed), LEVEL(dots),
     LEVEL(squared_distances), LEVEL(squared_distances_mixed), LEVEL(sum_rows), LEVEL(sum_strided), LEVEL(sum_double),
-    LEVEL(maximum), LEVEL(divide), LEVEL(round), LEVEL(round_less), LEVEL(round_plus), LEVEL(subtract),
-    LEVEL(squared_distance_single), LEVEL(from_float16), LEVEL(from_bfloat16),
+    LEVEL(maximum), LEVEL(divide), LEVEL(round), LEVEL(round_less), LEVEL(scaled_less), LEVEL(round_plus),
+    LEVEL(subtract), LEVEL(squared_distance_single), LEVEL(nearest), LEVEL(from_float16), LEVEL(from_bfloat16),
 };

@@ -80,6 +80,14 @@ struct KernelLevelTests {
         results += rounded.map(Double.init)
         flashvid_round_plus(total, b.floats, &rounded, count)
         results += rounded.map(Double.init)
+        flashvid_scaled_less(a.floats, 1 / 3, b.floats, &rounded, count)
+        results += rounded.map(Double.init)
+        // Any numbers do for a matrix of distances and its errors.
+        let side = min(m, count)
+        var (lower, upper) = ([Float](repeating: 0, count: side), [Float](repeating: 0, count: side))
+        let square = (0..<side * side).map { a.floats[$0 % a.floats.count] }
+        flashvid_nearest(square, side, b.floats, &lower, &upper)
+        results += (lower + upper).map(Double.init)
         return results
     }
 
@@ -130,6 +138,26 @@ struct KernelLevelTests {
                 #expect(abs(block[i * m + j] - sum) <= 1e-14 * size)
                 let square = zip(p, q).reduce(0) { $0 + ($1.0 - $1.1) * ($1.0 - $1.1) }
                 #expect(abs(distances[i * m + j] - square) <= 1e-14 * square)
+            }
+        }
+    }
+
+    @Test("the nearest are the least of every row and column", arguments: Seeds.first(20))
+    func nearest(_ seed: UInt64) {
+        defer { flashvid_kernels_use(-1) }
+        var random = SplitMix64(seed: seed)
+        let count = random.integer(1...40)
+        let distances = (0..<count * count).map { _ in Float(random.uniform()) }
+        let errors = (0..<count).map { _ in Float(random.uniform()) / 8 }
+        for level in 0..<flashvid_kernels_levels() {
+            flashvid_kernels_use(level)
+            var (lower, upper) = ([Float](repeating: 0, count: count), [Float](repeating: 0, count: count))
+            flashvid_nearest(distances, count, errors, &lower, &upper)
+            for i in 0..<count {
+                let others = (0..<count).filter { $0 != i }
+                let pairs = others.map { (distances[min(i, $0) * count + max(i, $0)], errors[$0]) }
+                #expect(lower[i] == (pairs.map { $0.0 - $0.1 }.min() ?? .infinity) - errors[i])
+                #expect(upper[i] == (pairs.map { $0.0 + $0.1 }.min() ?? .infinity) + errors[i])
             }
         }
     }

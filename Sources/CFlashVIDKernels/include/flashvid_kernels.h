@@ -56,6 +56,8 @@ void flashvid_divide(double *total, double divisor, intptr_t count);
 void flashvid_round(const double *row, float *target, intptr_t count);
 // target = (row - origin) * scale, rounded once.
 void flashvid_round_less(const double *row, const float *origin, double scale, float *target, intptr_t count);
+// target = row * scale - origin, in double and then rounded.
+void flashvid_scaled_less(const float *row, double scale, const float *origin, float *target, intptr_t count);
 // target = row + origin, in double and then rounded.
 void flashvid_round_plus(const double *row, const float *origin, float *target, intptr_t count);
 
@@ -64,6 +66,9 @@ void flashvid_round_plus(const double *row, const float *origin, float *target, 
 void flashvid_subtract(const float *row, const float *origin, float *target, intptr_t count);
 // Sixteen lanes; errs by a few units in the last place.
 float flashvid_squared_distance_single(const float *a, const float *b, intptr_t count);
+// Of the numbers above the diagonal of an n x n matrix, each of which is known within errors[i] + errors[j]: bounds of the
+// least of every row and column i.
+void flashvid_nearest(const float *distances, intptr_t n, const float *errors, float *lower, float *upper);
 // Exact, the bits of a number that is none included.
 void flashvid_from_float16(const uint16_t *source, float *target, intptr_t count);
 void flashvid_from_bfloat16(const uint16_t *source, float *target, intptr_t count);

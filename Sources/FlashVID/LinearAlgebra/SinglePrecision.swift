@@ -16,4 +16,22 @@ enum SinglePrecision {
     ) {
         flashvid_subtract(row, origin, target, count)
     }
+
+    /// A row times `scale`, less `origin`, in double and then rounded.
+    static func round(
+        _ row: UnsafePointer<Float>, scale: Double, less origin: UnsafePointer<Float>,
+        into target: UnsafeMutablePointer<Float>, count: Int
+    ) {
+        flashvid_scaled_less(row, scale, origin, target, count)
+    }
+
+    /// Bounds of the least number of every row and column of a symmetric matrix of which the part above the diagonal is
+    /// given, (i, j) within `errors[i] + errors[j]`.
+    static func nearest(
+        _ distances: UnsafePointer<Float>, _ count: Int, errors: UnsafePointer<Float>,
+        _ lower: UnsafeMutablePointer<Float>,
+        _ upper: UnsafeMutablePointer<Float>
+    ) {
+        flashvid_nearest(distances, count, errors, lower, upper)
+    }
 }

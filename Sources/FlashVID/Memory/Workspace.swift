@@ -28,6 +28,7 @@ struct Workspace: BitwiseCopyable {
         segments = Segments.Space(clip, plan: &plan)
 
         // A thread first walks along the clip, then makes rows, then refines them.
+        let room = plan.table(FrameRoom.self, threads)
         let selecting = plan.table(Selection.Scratch.self, threads)
         let linking = plan.table(Links.Scratch.self, threads)
         let walking = plan.table(SelectThenLink.Scratch.self, threads)
@@ -35,6 +36,7 @@ struct Workspace: BitwiseCopyable {
         let refining = plan.table(Refinement.Scratch.self, threads)
         _ = plan.overlay(
             { plan in
+                plan.layOut(perThread: room) { plan in FrameRoom(clip, plan: &plan) }
                 plan.layOut(perThread: selecting) { plan in Selection.Scratch(input, plan: &plan) }
                 plan.layOut(perThread: linking) { plan in Links.Scratch(clip, plan: &plan) }
                 plan.layOut(perThread: walking) { plan in SelectThenLink.Scratch(clip, plan: &plan) }
@@ -49,7 +51,7 @@ struct Workspace: BitwiseCopyable {
                     })
             })
 
-        selection = Selection.Space(input, scratch: selecting, plan: &plan)
+        selection = Selection.Space(input, scratch: selecting, room: room, plan: &plan)
         links = Links.Space(clip, scratch: linking, plan: &plan)
         walk = SelectThenLink.Space(clip, scratch: walking, plan: &plan)
         forest = Forest.Space(clip, plan: &plan)

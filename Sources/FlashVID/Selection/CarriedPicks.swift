@@ -18,6 +18,13 @@ struct CarriedPicks {
         fileprivate let distances: Table<Interval>
         fileprivate let exactDistances: Table<Double>
         fileprivate let squares: Table<Double>
+        /// [N] 1 for a token whose nearest distance counts, -1 for one whose farthest does; bounds of the least distance, of
+        /// this sign, so far.
+        fileprivate let signs: Table<Float>
+        fileprivate let lower: Table<Float>
+        fileprivate let upper: Table<Float>
+        /// [origins, rows] products of a frame's origins with a block of picks.
+        fileprivate let projections: Table<Double>
         /// How many were settled singly; -1 once that all are known.
         fileprivate let settled: Table<Int>
 
@@ -34,6 +41,10 @@ struct CarriedPicks {
             distances = plan.table(Interval.self, tokens)
             exactDistances = plan.table(Double.self, tokens)
             squares = plan.table(Double.self, tokens)
+            signs = plan.table(Float.self, tokens)
+            lower = plan.table(Float.self, tokens)
+            upper = plan.table(Float.self, tokens)
+            projections = plan.table(Double.self, CentredTokens.Scratch.maximumOrigins + 1, rows)
             settled = plan.table(Int.self, 1)
         }
 
@@ -52,6 +63,7 @@ struct CarriedPicks {
 
     private let selection: Selection
     private let tokens: TokenClasses
+    private let centred: CentredTokens?
     private let first: Int
     private let weights: SelectionWeights
     private let scratch: Scratch
@@ -62,14 +74,15 @@ struct CarriedPicks {
 
     /// Nil where there are none.
     init?(
-        _ selection: Selection, _ frame: Int, _ tokens: TokenClasses, _ weights: SelectionWeights,
-        _ scratch: Selection.Scratch, _ worker: Worker
+        _ selection: Selection, _ frame: Int, _ tokens: TokenClasses, _ centred: CentredTokens?,
+        _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
     ) {
         guard selection.input.configuration.carry,
             selection.input.budget.selectedTokens(of: selection.segments.earlierFrames(than: frame)) > 0
         else { return nil }
         self.selection = selection
         self.tokens = tokens
+        self.centred = centred
         first = frame &* tokens.tokens.rows
         self.weights = weights
         self.scratch = scratch.carried
@@ -81,21 +94,33 @@ struct CarriedPicks {
 
     /// The nearest or farthest distance of every token to an earlier pick, whichever its weight asks for. One product of
     /// the picks with the frame, a block of them at a time: 2·P·N·D flops for P picks.
-    func distances(into distances: Table<Interval>, distance: (_ cosine: Float) -> Interval) {
+    func distances(into distances: Table<Interval>) {
         scratch.exactDistances.fill(.nan)
         scratch.squares.fill(.nan)
         scratch.settled[0] = 0
-        for index in 0..<distances.count {
-            scratch.distances[index] = Interval(exactly: weights.countsNearest(index) ? .infinity : -.infinity)
-        }
+        scratch.lower.fill(.infinity)
+        scratch.upper.fill(.infinity)
+        for index in 0..<distances.count { scratch.signs[index] = weights.countsNearest(index) ? 1 : -1 }
+        let tolerance = selection.input.tolerance
         forEachBlock { picks, block in
-            BLAS.products(block, tokens.tokens, into: scratch.products.base)
-            for (row, pick) in picks.enumerated() { include(row, Int(scratch.picks[pick]), distance) }
+            if let centred {
+                include(picks, block, centred, tolerance)
+            } else {
+                include(picks, block, Float(tolerance).nextUp)
+            }
         }
-        for index in 0..<distances.count where tokens.pick(index) >= 0 && weights.countsNearest(index) {
+        for index in 0..<distances.count {
             let token = first &+ index
-            scratch.distances[index] = Interval(exactly: selection.isZero(token) ? 1 : 0)
-            worker.countSettled(byClass: 1)
+            let error = centred.map { Float($0.error(index, tolerance: tolerance)).nextUp } ?? 0
+            let (lower, upper) = (scratch.lower[index] - error, scratch.upper[index] + error)
+            if tokens.pick(index) >= 0, weights.countsNearest(index) {
+                scratch.distances[index] = Interval(exactly: selection.isZero(token) ? 1 : 0)
+                worker.countSettled(byClass: 1)
+            } else {
+                scratch.distances[index] =
+                    scratch.signs[index] > 0
+                    ? .bounds(ofDistance: lower, upper) : .bounds(ofDistance: -upper, -lower)
+            }
         }
         distances.copy(scratch.distances)
     }
@@ -114,20 +139,79 @@ struct CarriedPicks {
         }
     }
 
-    private func include(_ row: Int, _ pick: Int, _ distance: (Float) -> Interval) {
-        let products = scratch.products.row(row, of: scratch.distances.count)
-        let scale = selection.inverseNorm(pick)
-        let isExtreme = selection.isExtreme(pick)
-        for index in 0..<scratch.distances.count {
-            let token = first &+ index
-            let interval =
-                isExtreme || selection.isExtreme(token)
-                ? Interval(exactly: 1 - pair.cosine(token, pick, of: clip))
-                : distance(products[index] * (scale * selection.inverseNorm(token)))
-            scratch.distances[index] =
-                weights.countsNearest(index)
-                ? .min(scratch.distances[index], interval) : .max(scratch.distances[index], interval)
+    private func include(_ picks: Range<Int>, _ block: MatrixView, _ error: Float) {
+        let count = tokens.tokens.rows
+        BLAS.products(block, tokens.tokens, into: scratch.products.base)
+        let hasExtremes = selection.hasExtremes(inFrame: first / count)
+        for (row, number) in picks.enumerated() {
+            let pick = Int(scratch.picks[number])
+            let products = scratch.products.row(row, of: count)
+            let scale = selection.inverseNorm(pick)
+            for index in 0..<count {
+                products[index] = 1 - products[index] * (scale * selection.inverseNorm(first &+ index))
+            }
+            if hasExtremes || selection.isExtreme(pick) { settleExtremes(products, pick) }
+            take(products, within: error)
         }
+    }
+
+    /// Computes the distances of extreme tokens in double.
+    private func settleExtremes(_ distances: Table<Float>, _ pick: Int) {
+        for index in 0..<distances.count where selection.isExtreme(pick) || selection.isExtreme(first &+ index) {
+            distances[index] = Float(1 - pair.cosine(first &+ index, pick, of: clip))
+        }
+    }
+
+    /// The same less the frame's origins, of which each pick takes the nearest.
+    private func include(_ picks: Range<Int>, _ block: MatrixView, _ centred: CentredTokens, _ tolerance: Double) {
+        let (count, channels) = (tokens.tokens.rows, clip.channels)
+        DoublePrecision.products(centred.origins, block, into: scratch.projections.base)
+        var groups = SIMD64<Int8>()
+        for (row, number) in picks.enumerated() {
+            let square = pickSquare(number, block.row(row))
+            let inverse = square > 0 ? 1 / square.squareRoot() : 0
+            var (group, nearest) = (0, 1 - Double(CentredTokens.radius))
+            for origin in 0..<centred.originCount {
+                let projection = scratch.projections[origin &* picks.count &+ row] * inverse
+                scratch.projections[origin &* picks.count &+ row] = projection
+                if origin > 0, projection > nearest { (group, nearest) = (origin, projection) }
+            }
+            groups[row] = Int8(group)
+            let values = scratch.values.row(row, of: channels).base
+            SinglePrecision.round(
+                values, scale: inverse, less: centred.origins.row(group), into: values, count: channels)
+        }
+        let room = selection.room(worker)
+        let rows = MatrixView(base: room.rows.base, rows: count, columns: channels, stride: channels)
+        BLAS.products(block, rows, into: scratch.products.base)
+        for row in 0..<picks.count {
+            let products = scratch.products.row(row, of: count)
+            let group = Int(groups[row])
+            for index in 0..<count {
+                let other = centred.group(index)
+                let shared =
+                    centred.projection(group, index) + scratch.projections[other &* picks.count &+ row]
+                    - centred.between(group, other)
+                products[index] = Float(1 - (Double(products[index]) + shared))
+            }
+            let length = BLAS.dot(block.row(row), block.row(row), count: channels).squareRoot()
+            take(products, within: Float(CentredTokens.error(length: length, tolerance: tolerance)).nextUp)
+        }
+    }
+
+    private func take(_ distances: Table<Float>, within error: Float) {
+        for index in 0..<distances.count {
+            let distance = distances[index] * scratch.signs[index]
+            scratch.lower[index] = min(scratch.lower[index], distance - error)
+            scratch.upper[index] = min(scratch.upper[index], distance + error)
+        }
+    }
+
+    private func pickSquare(_ number: Int, _ values: UnsafePointer<Float>) -> Double {
+        if scratch.pickSquares[number].isNaN {
+            scratch.pickSquares[number] = DoublePrecision.dot(values, values, count: clip.channels)
+        }
+        return scratch.pickSquares[number]
     }
 
     // MARK: Exact
@@ -180,15 +264,12 @@ struct CarriedPicks {
     private func take(
         _ product: Double, _ pick: Int, _ values: UnsafePointer<Float>, of index: Int, into result: inout Double
     ) {
-        if scratch.pickSquares[pick].isNaN {
-            scratch.pickSquares[pick] = DoublePrecision.dot(values, values, count: clip.channels)
-        }
         if scratch.squares[index].isNaN {
             let row = tokens.tokens.row(index)
             scratch.squares[index] = DoublePrecision.dot(row, row, count: clip.channels)
         }
         let distance =
-            1 - DoublePrecision.cosine(dot: product, scratch.squares[index], scratch.pickSquares[pick])
+            1 - DoublePrecision.cosine(dot: product, scratch.squares[index], pickSquare(pick, values))
         result = weights.countsNearest(index) ? min(result, distance) : max(result, distance)
     }
 }

@@ -8,60 +8,57 @@ struct MaxMinDiversity {
         fileprivate let distances: Table<Interval>
         fileprivate let weighted: Table<Interval>
         fileprivate let isChosen: Table<Bool>
-        /// Cosines of a choice with all tokens.
-        fileprivate let cosines: Table<Float>
-        /// Cosines with the nearest, the farthest and the second farthest other token.
-        fileprivate let largest: Table<Float>
-        fileprivate let smallest: Table<Float>
-        fileprivate let second: Table<Float>
+        /// Distances of a choice from all tokens.
+        fileprivate let fromChoice: Table<Float>
+        /// Bounds of the distance to the second farthest other token, and room for that.
+        fileprivate let lower: Table<Float>
+        fileprivate let upper: Table<Float>
+        fileprivate let farthest: Table<Float>
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let count = clip.tokensPerFrame
             distances = plan.table(Interval.self, count)
             weighted = plan.table(Interval.self, count)
             isChosen = plan.table(Bool.self, count)
-            cosines = plan.table(Float.self, count)
-            largest = plan.table(Float.self, count)
-            smallest = plan.table(Float.self, count)
-            second = plan.table(Float.self, count)
+            fromChoice = plan.table(Float.self, count)
+            lower = plan.table(Float.self, count)
+            upper = plan.table(Float.self, count)
+            farthest = plan.table(Float.self, count)
         }
     }
 
     private let selection: Selection
     private let frame: Int
     private let classes: TokenClasses
-    private let cosines: CosineMatrix
+    private let pairs: FrameDistances
     private let exactCosines: ExactCosines
     private let weights: SelectionWeights
     private let carried: CarriedPicks?
     private let scratch: Scratch
     private let worker: Worker
-    /// What a distance may err by.
-    private let reach: Double
-    private var count: Int { cosines.count }
+    private var count: Int { pairs.count }
     private var distances: Table<Interval> { scratch.distances }
 
     init(
-        _ selection: Selection, _ frame: Int, _ classes: TokenClasses, _ cosines: CosineMatrix,
+        _ selection: Selection, _ frame: Int, _ classes: TokenClasses, _ distances: FrameDistances,
         _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
     ) {
         self.selection = selection
         self.frame = frame
         self.classes = classes
-        self.cosines = cosines
+        pairs = distances
         exactCosines = ExactCosines(within: classes, in: scratch.exactCosines, worker)
         self.weights = weights
-        carried = CarriedPicks(selection, frame, classes, weights, scratch, worker)
+        carried = CarriedPicks(selection, frame, classes, distances.centred, weights, scratch, worker)
         self.scratch = scratch.diversity
         self.worker = worker
-        reach = selection.input.cosineReach
     }
 
     /// Fills `picks` in the order of choice.
     func select(into picks: Table<Int32>) {
         scratch.isChosen.fill(false)
         if let carried {
-            carried.distances(into: distances) { distance($0) }
+            carried.distances(into: distances)
         } else {
             isolate()
         }
@@ -105,11 +102,6 @@ struct MaxMinDiversity {
         ).index
     }
 
-    private func distance(_ cosine: Float) -> Interval {
-        let distance = 1 - Double(cosine)
-        return Interval(max(0, distance - reach), max(0, distance + reach))
-    }
-
     private func isZero(_ index: Int) -> Bool { selection.isZero(token(index)) }
 
     private func token(_ index: Int) -> Int { frame &* count &+ index }
@@ -123,7 +115,6 @@ struct MaxMinDiversity {
 
     /// The second least weighted distance of every token, that to itself included: the first choice's measure.
     private func isolate() {
-        cosines.largest(into: scratch.largest.base)
         for index in 0..<count {
             if count == 1 {
                 distances[index] = Interval(exactly: isZero(index) ? 1 : 0)
@@ -133,14 +124,15 @@ struct MaxMinDiversity {
                 distances[index] = Interval(exactly: 0)
                 worker.countSettled(byClass: 1)
             } else {
-                distances[index] = distance(scratch.largest[index])
+                distances[index] = pairs.nearest(index)
             }
         }
         guard count > 1, (0..<count).contains(where: { !weights.countsNearest($0) }) else { return }
-        cosines.smallest(into: scratch.smallest.base, second: scratch.second.base)
+        pairs.secondFarthest(into: scratch.lower, scratch.upper, first: scratch.farthest)
         for index in 0..<count where !weights.countsNearest(index) && !isZero(index) {
             // Its own distance, 0, is the third farthest, or with two tokens the second.
-            distances[index] = count > 2 ? distance(scratch.second[index]) : Interval(exactly: 0)
+            distances[index] =
+                count > 2 ? .bounds(ofDistance: scratch.lower[index], scratch.upper[index]) : Interval(exactly: 0)
         }
     }
 
@@ -148,7 +140,7 @@ struct MaxMinDiversity {
         let bound = distances[index]
         if weights.countsNearest(index) {
             var nearest = Double.infinity
-            for other in 0..<count where other != index && distance(cosines[index, other]).lower <= bound.upper {
+            for other in 0..<count where other != index && pairs.bounds(index, other).lower <= bound.upper {
                 nearest = min(nearest, exactDistance(index, other))
                 if nearest == 0 { break }
             }
@@ -156,7 +148,7 @@ struct MaxMinDiversity {
         }
         var farthest = -Double.infinity
         var second = -Double.infinity
-        for other in 0..<count where other != index && distance(cosines[index, other]).upper >= bound.lower {
+        for other in 0..<count where other != index && pairs.bounds(index, other).upper >= bound.lower {
             let distance = exactDistance(index, other)
             second = max(second, min(farthest, distance))
             farthest = max(farthest, distance)
@@ -172,12 +164,14 @@ struct MaxMinDiversity {
             for index in 0..<count { take(Interval(exactly: exactDistance(index, choice)), at: index, first: first) }
             return
         }
-        cosines.copy(row: choice, into: scratch.cosines.base)
+        pairs.copy(row: choice, into: scratch.fromChoice.base)
+        let error = pairs.error(choice)
         let own = Interval(exactly: isZero(choice) ? 1 : 0)
         let repeats = classes.size(choice) > 1
         for index in 0..<count {
             let isEqual = index == choice || (repeats && classes.first(index) == classes.first(choice))
-            take(isEqual ? own : distance(scratch.cosines[index]), at: index, first: first)
+            let bounds = Interval.distance(scratch.fromChoice[index], within: error + pairs.error(index))
+            take(isEqual ? own : bounds, at: index, first: first)
         }
     }
 
@@ -203,7 +197,7 @@ struct MaxMinDiversity {
         }
         for pick in chosen.buffer {
             let pick = Int(pick)
-            if isInReach(distance(cosines[index, pick])) { take(exactDistance(index, pick)) }
+            if isInReach(pairs.bounds(index, pick)) { take(exactDistance(index, pick)) }
         }
         if let carried, isInReach(carried[index]) { take(carried.exactDistance(index)) }
         return result

@@ -9,15 +9,17 @@ struct Selection: BitwiseCopyable {
         fileprivate let picks: Table<Int32>
         /// [threads]
         fileprivate let scratch: Table<Scratch>
+        fileprivate let room: Table<FrameRoom>
         fileprivate let input: Slot<Input>
         fileprivate let means: Slot<FrameMeans>
 
-        init(_ input: Input, scratch: Table<Scratch>, plan: inout Arena.Plan) {
+        init(_ input: Input, scratch: Table<Scratch>, room: Table<FrameRoom>, plan: inout Arena.Plan) {
             let tokens = input.clip.frames * input.clip.tokensPerFrame
             marks = plan.table(Mark.self, tokens)
             inverseNorms = plan.table(Float.self, tokens)
             picks = plan.table(Int32.self, input.budget.selectedTokens(before: input.clip.frames))
             self.scratch = scratch
+            self.room = room
             self.input = Slot(plan: &plan)
             means = Slot(plan: &plan)
         }
@@ -29,6 +31,7 @@ struct Selection: BitwiseCopyable {
         let diversity: MaxMinDiversity.Scratch
         let carried: CarriedPicks.Scratch
         let exactCosines: ExactCosines.Scratch
+        fileprivate let distinct: DistinctTokens.Scratch
         /// [N] room for an order statistic.
         fileprivate let ranking: Table<Double>
         let pair: TokenPair
@@ -38,6 +41,7 @@ struct Selection: BitwiseCopyable {
             diversity = MaxMinDiversity.Scratch(input.clip, plan: &plan)
             carried = CarriedPicks.Scratch(input, plan: &plan)
             exactCosines = ExactCosines.Scratch(input.clip, plan: &plan)
+            distinct = DistinctTokens.Scratch(input.clip, plan: &plan)
             ranking = plan.table(Double.self, input.clip.tokensPerFrame)
             pair = TokenPair(input.clip, plan: &plan)
         }
@@ -96,69 +100,111 @@ struct Selection: BitwiseCopyable {
         let number: Int
         let tokens: MatrixView
         let classes: TokenClasses
-        /// Cosines of its tokens with each other, where selection needed them.
-        let cosines: CosineMatrix?
+        /// Distances of its tokens from each other, where selection needed them.
+        let distances: FrameDistances?
     }
 
-    /// Picks a frame's tokens, of which `classes` has the values in float32, matched with the frame before where that is
-    /// of the same segment; `gram` is room for N² products, which the result's cosines keep. O(N²·D) in one Gram matrix.
-    func select(frame: Int, _ classes: TokenClasses, gram: Table<Float>, _ worker: Worker) -> Frame {
+    /// Picks a frame's tokens, of which `classes` has the values in float32, matched with the frame before, `earlier`, where
+    /// that is at hand and of the same segment. The result keeps its distances in `distances`. O(N²·D) in one Gram matrix,
+    /// or two where many tokens are much alike; less where tokens are equal.
+    func select(
+        frame: Int, _ classes: TokenClasses, after earlier: Frame?, _ distances: FrameDistances.Scratch,
+        _ worker: Worker
+    ) -> Frame {
         let tokens = classes.tokens
         let picks = picks(ofFrame: frame)
         space.marks.fill(clip.tokens(ofFrame: frame), with: [])
-        // Max-min diversity reads the Gram matrix; plain attention needs the norms alone.
-        let needsGram = input.configuration.selection != .attention && picks.count > 0
-        if needsGram { BLAS.gram(tokens, into: gram.base) }
-        noteNorms(frame, tokens, needsGram ? gram : nil)
-        var cosines: CosineMatrix?
+        // Max-min diversity reads distances; plain attention needs the norms alone.
+        let needsDistances = input.configuration.selection != .attention && picks.count > 0
+        let measured: FrameDistances?
+        if needsDistances {
+            measured = measure(frame, classes, earlier?.distances, distances, worker)
+        } else {
+            noteNorms(frame, classes) { BLAS.dot(tokens.row($0), tokens.row($0), count: tokens.columns) }
+            measured = nil
+        }
         if picks.count > 0 {
             let scratch = space.scratch[worker.number]
             let weights = SelectionWeights(self, frame, tokens, scratch, worker)
-            if needsGram {
-                let matrix = CosineMatrix(
-                    gram: gram.base, count: clip.tokensPerFrame,
-                    inverseNorms: space.inverseNorms.part(clip.tokens(ofFrame: frame)).base)
-                settleExtremes(frame, matrix, scratch.pair)
-                MaxMinDiversity(self, frame, classes, matrix, weights, scratch, worker).select(into: picks)
+            if let measured {
+                MaxMinDiversity(self, frame, classes, measured, weights, scratch, worker).select(into: picks)
                 picks.sort()
-                cosines = matrix
             } else {
                 selectLargest(weights, scratch, picks)
             }
         }
         let first = frame &* clip.tokensPerFrame
         for pick in picks.buffer { space.marks.base[first &+ Int(pick)].insert(.selected) }
-        let result = Frame(number: frame, tokens: tokens, classes: classes, cosines: cosines)
+        let result = Frame(number: frame, tokens: tokens, classes: classes, distances: measured)
         space.scratch[worker.number].carried.keep(picks, of: result, startsSegment: segments.begins(with: frame))
         return result
     }
 
-    /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle. `gram` are the products of the
-    /// tokens with each other, if there are any.
-    private func noteNorms(_ frame: Int, _ tokens: MatrixView, _ gram: Table<Float>?) {
+    /// Distances of a frame's tokens from each other, and their norms on the way.
+    private func measure(
+        _ frame: Int, _ classes: TokenClasses, _ earlier: FrameDistances?, _ scratch: FrameDistances.Scratch,
+        _ worker: Worker
+    ) -> FrameDistances {
+        let tokens = classes.tokens
+        var distances = FrameDistances(count: tokens.rows, tolerance: input.tolerance, in: scratch)
+        let inverseNorms = UnsafePointer(space.inverseNorms.part(clip.tokens(ofFrame: frame)).base)
+        let distinct = DistinctTokens(
+            classes, knowsEarlier: earlier != nil, in: space.scratch[worker.number].distinct)
+        let room = space.room[worker.number]
+        if distinct.saves {
+            noteNorms(frame, classes) { BLAS.dot(tokens.row($0), tokens.row($0), count: tokens.columns) }
+            distinct.multiply(tokens, gatheringInto: room.rows, room.products)
+            distances.expand(distinct, room.products, inverseNorms: inverseNorms, classes, earlier)
+        } else {
+            BLAS.gram(tokens, into: scratch.values.base)
+            noteNorms(frame, classes) { scratch.values[$0 &* (tokens.rows &+ 1)] }
+            distances.scale(inverseNorms: inverseNorms)
+        }
+        settleExtremes(frame, distances, space.scratch[worker.number].pair)
+        distances.findNearest()
+        if distances.isCrowded(classes), !hasExtremes(inFrame: frame) { distances.centre(tokens, rows: room.rows) }
+        return distances
+    }
+
+    /// Room for a frame's tokens, less an origin.
+    func room(_ worker: Worker) -> FrameRoom { space.room[worker.number] }
+
+    /// Whether float32 products of all of a frame's tokens can be trusted.
+    func hasExtremes(inFrame frame: Int) -> Bool { clip.tokens(ofFrame: frame).contains { isExtreme($0) } }
+
+    /// Inverse norms of a frame's tokens, and marks of those that float32 cannot handle. `square` is a token's squared norm,
+    /// by the first of its class.
+    private func noteNorms(_ frame: Int, _ classes: TokenClasses, square: (Int) -> Float) {
+        let tokens = classes.tokens
+        let firstToken = frame &* tokens.rows
         for index in 0..<tokens.rows {
-            let row = tokens.row(index)
-            let square = gram.map { $0[index &* tokens.rows &+ index] } ?? BLAS.dot(row, row, count: tokens.columns)
-            let token = frame &* tokens.rows &+ index
+            let (token, first) = (firstToken &+ index, classes.first(index))
+            guard first == index else {
+                space.inverseNorms[token] = space.inverseNorms[firstToken &+ first]
+                space.marks[token] = space.marks[firstToken &+ first]
+                continue
+            }
+            let square = square(index)
             if square >= 1e-24, square <= 1e36 {
                 space.inverseNorms[token] = 1 / square.squareRoot()
             } else {
                 space.inverseNorms[token] = 0
-                space.marks.base[token].insert(DoublePrecision.isZero(row, count: tokens.columns) ? .zero : .extreme)
+                space.marks.base[token].insert(
+                    DoublePrecision.isZero(tokens.row(index), count: tokens.columns) ? .zero : .extreme)
             }
         }
     }
 
-    /// Replaces the cosines of extreme tokens, and sets the diagonal.
-    private func settleExtremes(_ frame: Int, _ cosines: CosineMatrix, _ pair: TokenPair) {
+    /// Replaces the distances of extreme tokens, and sets the diagonal.
+    private func settleExtremes(_ frame: Int, _ distances: FrameDistances, _ pair: TokenPair) {
         let tokens = clip.tokens(ofFrame: frame)
         for (index, token) in tokens.enumerated() {
             if isExtreme(token) {
                 for (other, otherToken) in tokens.enumerated() {
-                    cosines[index, other] = Float(pair.cosine(token, otherToken, of: clip))
+                    distances[index, other] = Float(1 - pair.cosine(token, otherToken, of: clip))
                 }
             }
-            cosines[index, index] = isZero(token) ? 0 : 1
+            distances[index, index] = isZero(token) ? 1 : 0
         }
     }
 
@@ -173,5 +219,20 @@ struct Selection: BitwiseCopyable {
                 picks[count] = Int32(index)
                 count += 1
             })
+    }
+}
+
+/// Room of a thread for two frames at hand.
+struct FrameRoom: BitwiseCopyable {
+    /// [N, D] each: tokens as they enter a product.
+    let rows: Table<Float>
+    let others: Table<Float>
+    /// [N, N]
+    let products: Table<Float>
+
+    init(_ clip: Clip, plan: inout Arena.Plan) {
+        rows = plan.table(Float.self, clip.tokensPerFrame, clip.channels)
+        others = plan.table(Float.self, clip.tokensPerFrame, clip.channels)
+        products = plan.table(Float.self, clip.tokensPerFrame, clip.tokensPerFrame)
     }
 }

@@ -5,8 +5,8 @@ struct Links: BitwiseCopyable {
         fileprivate let parents: Table<Int32>
         /// [F·N] cosine with the best match, named or not; -1 where there is none to look for.
         fileprivate let similarities: Table<Double>
-        /// [F·N] whether that cosine was computed in double.
-        fileprivate let isSettled: Table<Bool>
+        /// [F·N] what that cosine may err by: 0 where it was computed in double.
+        fileprivate let errors: Table<Float>
         /// [threads]
         fileprivate let scratch: Table<Scratch>
         fileprivate let selection: Slot<Selection>
@@ -15,7 +15,7 @@ struct Links: BitwiseCopyable {
             let tokens = clip.frames * clip.tokensPerFrame
             parents = plan.table(Int32.self, tokens)
             similarities = plan.table(Double.self, tokens)
-            isSettled = plan.table(Bool.self, tokens)
+            errors = plan.table(Float.self, tokens)
             self.scratch = scratch
             selection = Slot(plan: &plan)
         }
@@ -23,31 +23,37 @@ struct Links: BitwiseCopyable {
 
     /// What a thread needs to link a frame with the one before.
     struct Scratch: BitwiseCopyable {
-        /// [N, D] tokens of the later frame that take part in the product, and [N] which they are.
-        fileprivate let rows: Table<Float>
+        /// [N] tokens of the later frame that take part in the product.
         fileprivate let rowTokens: Table<Int32>
-        /// [N, N] their products with the earlier frame.
-        fileprivate let products: Table<Float>
-        /// [N] what turns a product with an earlier token into its cosine.
+        /// [N] what turns a product with an earlier token into its distance.
         fileprivate let scales: Table<Float>
         fileprivate let shifts: Table<Float>
-        /// [N] cosines of an earlier token with its frame.
-        fileprivate let angles: Table<Float>
-        /// [N] earlier tokens that are near enough, and cosines with these.
+        /// [N] distances of an earlier token from its frame.
+        fileprivate let apart: Table<Float>
+        /// [N] earlier tokens that are near enough, and distances from these.
         fileprivate let candidates: Table<Int32>
         fileprivate let nearby: Table<Float>
+        /// [N] of those, the ones that may be the nearest.
+        fileprivate let rivals: Table<Int32>
+        /// Products of the earlier frame's origins with the later frame's tokens, the other way round, and of the origins.
+        fileprivate let projections: Table<Double>
+        fileprivate let earlierProjections: Table<Double>
+        fileprivate let between: Table<Double>
         fileprivate let pair: TokenPair
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let count = clip.tokensPerFrame
-            rows = plan.table(Float.self, count, clip.channels)
+            let origins = CentredTokens.Scratch.maximumOrigins + 1
             rowTokens = plan.table(Int32.self, count)
-            products = plan.table(Float.self, count, count)
             scales = plan.table(Float.self, count)
             shifts = plan.table(Float.self, count)
-            angles = plan.table(Float.self, count)
+            apart = plan.table(Float.self, count)
             candidates = plan.table(Int32.self, count)
             nearby = plan.table(Float.self, count)
+            rivals = plan.table(Int32.self, count)
+            projections = plan.table(Double.self, origins, count)
+            earlierProjections = plan.table(Double.self, origins, count)
+            between = plan.table(Double.self, origins, origins)
             pair = TokenPair(clip, plan: &plan)
         }
     }
@@ -78,9 +84,9 @@ struct Links: BitwiseCopyable {
     /// Bounds of the same. One without a parent lies below the threshold with all its bounds, and need not be known better.
     @inline(__always)
     func bounds(_ token: Int) -> Interval {
-        space.parents[token] < 0 || space.isSettled[token]
+        space.parents[token] < 0 || space.errors[token] == 0
             ? Interval(exactly: space.similarities[token])
-            : Interval(space.similarities[token], within: input.cosineReach)
+            : .similarity(Float(1 - space.similarities[token]), within: space.errors[token])
     }
 
     /// Computes a token's cosine with its parent in double.
@@ -92,7 +98,7 @@ struct Links: BitwiseCopyable {
 
     private func setSimilarity(_ token: Int, exactly cosine: Double) {
         space.similarities[token] = cosine
-        space.isSettled[token] = true
+        space.errors[token] = 0
     }
 
     // MARK: Linking
@@ -102,7 +108,7 @@ struct Links: BitwiseCopyable {
         let tokens = clip.tokens(ofFrame: frame)
         space.parents.fill(tokens, with: -1)
         space.similarities.fill(tokens, with: -1)
-        space.isSettled.fill(tokens, with: false)
+        space.errors.fill(tokens, with: 0)
     }
 
     /// Finds, for every free token of `later`, its best match among the free tokens of the frame before. Matches at or
@@ -114,19 +120,17 @@ struct Links: BitwiseCopyable {
         let (laterTokens, earlierTokens) = (clip.tokens(ofFrame: later.number), clip.tokens(ofFrame: earlier.number))
         let exact = ExactCosines(
             from: later.classes, to: earlier.classes, in: selection.exactCosines(worker), worker)
-        // Selected columns are pushed out of a cosine's range.
-        var hasExtremes = false
+        // Selected columns are pushed out of reach.
         var hasColumns = false
         for index in 0..<count {
-            let token = earlierTokens.lowerBound &+ index
-            let isSelected = selection.isSelected(token)
-            scratch.scales[index] = isSelected ? 0 : selection.inverseNorm(token)
-            scratch.shifts[index] = isSelected ? -4 : 0
+            let isSelected = selection.isSelected(earlierTokens.lowerBound &+ index)
+            scratch.scales[index] = isSelected ? 0 : selection.inverseNorm(earlierTokens.lowerBound &+ index)
+            scratch.shifts[index] = isSelected ? Self.unreachable : 1
             hasColumns = hasColumns || !isSelected
-            hasExtremes =
-                hasExtremes || selection.isExtreme(token) || selection.isExtreme(laterTokens.lowerBound &+ index)
         }
         guard hasColumns else { return }
+        let hasExtremes =
+            selection.hasExtremes(inFrame: later.number) || selection.hasExtremes(inFrame: earlier.number)
 
         var rows = 0
         for index in 0..<count where !selection.isSelected(laterTokens.lowerBound &+ index) {
@@ -136,34 +140,97 @@ struct Links: BitwiseCopyable {
             {
                 continue
             }
-            scratch.rows.row(rows, of: clip.channels).copy(later.tokens.row(index))
             scratch.rowTokens[rows] = Int32(index)
             rows += 1
         }
-        BLAS.products(
-            MatrixView(base: scratch.rows.base, rows: rows, columns: clip.channels, stride: clip.channels),
-            earlier.tokens, into: scratch.products.base)
+        guard rows > 0 else { return }
+        if !hasExtremes, let laterCentred = later.distances?.centred, let centred = earlier.distances?.centred {
+            multiply(laterCentred, centred, rows: rows, scratch, worker)
+            for row in 0..<rows {
+                let index = Int(scratch.rowTokens[row])
+                let distances = selection.room(worker).products.row(row, of: count)
+                let error = laterCentred.error(index, tolerance: input.tolerance)
+                nameParent(
+                    laterTokens.lowerBound &+ index, distances, count: count, exact, scratch, worker,
+                    error: { Float(error + centred.error($0, tolerance: input.tolerance)).nextUp }, candidate: { $0 })
+            }
+            return
+        }
+        multiply(later.tokens, earlier.tokens, rows: rows, scratch, worker)
+        let error = Float(input.tolerance).nextUp
         for row in 0..<rows {
             let token = laterTokens.lowerBound &+ Int(scratch.rowTokens[row])
-            let cosines = scratch.products.row(row, of: count)
+            let distances = selection.room(worker).products.row(row, of: count)
             let scale = selection.inverseNorm(token)
             for column in 0..<count {
-                cosines[column] = cosines[column] * (scale * scratch.scales[column]) + scratch.shifts[column]
+                distances[column] = scratch.shifts[column] - distances[column] * (scale * scratch.scales[column])
             }
-            if hasExtremes { settleExtremes(cosines, token, earlierTokens, scratch.pair) }
-            nameParent(token, cosines, count: count, exact, worker) { $0 }
+            if hasExtremes { settleExtremes(distances, token, earlierTokens, scratch.pair) }
+            nameParent(
+                token, distances, count: count, exact, scratch, worker, error: { _ in error }, candidate: { $0 })
         }
     }
 
-    /// Computes the cosines of extreme tokens in double.
+    /// The distance of a token that is no candidate.
+    private static let unreachable: Float = 8
+
+    /// Products of some later tokens with the earlier frame.
+    private func multiply(
+        _ later: MatrixView, _ earlier: MatrixView, rows: Int, _ scratch: Scratch, _ worker: Worker
+    ) {
+        let room = selection.room(worker)
+        for row in 0..<rows {
+            room.rows.row(row, of: clip.channels).copy(later.row(Int(scratch.rowTokens[row])))
+        }
+        BLAS.products(
+            MatrixView(base: room.rows.base, rows: rows, columns: clip.channels, stride: clip.channels), earlier,
+            into: room.products.base)
+    }
+
+    /// Distances of some later tokens from the earlier frame, from both less their frames' origins (``CentredTokens``).
+    private func multiply(
+        _ later: CentredTokens, _ earlier: CentredTokens, rows: Int, _ scratch: Scratch, _ worker: Worker
+    ) {
+        let room = selection.room(worker)
+        let count = clip.tokensPerFrame
+        for row in 0..<rows {
+            later.write(Int(scratch.rowTokens[row]), into: room.rows.row(row, of: clip.channels).base)
+        }
+        let others = earlier.write(into: room.others)
+        BLAS.products(
+            MatrixView(base: room.rows.base, rows: rows, columns: clip.channels, stride: clip.channels), others,
+            into: room.products.base)
+        DoublePrecision.products(earlier.origins, later.tokens, into: scratch.projections.base)
+        DoublePrecision.products(later.origins, earlier.tokens, into: scratch.earlierProjections.base)
+        DoublePrecision.products(later.origins, earlier.origins, into: scratch.between.base)
+        for row in 0..<rows {
+            let index = Int(scratch.rowTokens[row])
+            let (group, inverse) = (later.group(index), later.inverseNorm(index))
+            let distances = room.products.row(row, of: count)
+            for column in 0..<count {
+                guard scratch.shifts[column] < Self.unreachable else {
+                    distances[column] = Self.unreachable
+                    continue
+                }
+                let other = earlier.group(column)
+                let shared =
+                    scratch.earlierProjections[group &* count &+ column] * earlier.inverseNorm(column)
+                    + scratch.projections[other &* count &+ index] * inverse
+                    - scratch.between[group &* earlier.originCount &+ other]
+                distances[column] = Float(1 - (Double(distances[column]) + shared))
+            }
+        }
+    }
+
+    /// Computes the distances of extreme tokens in double.
     private func settleExtremes(
-        _ cosines: Table<Float>, _ token: Int, _ earlierTokens: Range<Int>, _ pair: TokenPair
+        _ distances: Table<Float>, _ token: Int, _ earlierTokens: Range<Int>, _ pair: TokenPair
     ) {
         for (column, earlier) in earlierTokens.enumerated() {
             if selection.isSelected(earlier) {
-                cosines[column] = -4
+                distances[column] = Self.unreachable
             } else if selection.isExtreme(token) || selection.isExtreme(earlier) {
-                cosines[column] = Float(pair.cosine(token, earlier, of: clip))
+                distances[column] = Float(1 - pair.cosine(token, earlier, of: clip))
             }
         }
     }
@@ -176,12 +243,11 @@ struct Links: BitwiseCopyable {
         _ index: Int, _ later: Selection.Frame, to earlier: Selection.Frame, _ exact: ExactCosines, _ worker: Worker
     ) -> Bool {
         let (twin, token) = (later.classes.twin(index), later.number &* clip.tokensPerFrame &+ index)
-        guard twin >= 0, let cosines = earlier.cosines, !selection.isZero(token) else { return false }
-        let least = Float(DoublePrecision.same - input.tolerance).nextDown
+        guard twin >= 0, let distances = earlier.distances, !selection.isZero(token) else { return false }
         let earlierFirst = earlier.number &* clip.tokensPerFrame
         for other in 0..<clip.tokensPerFrame where !selection.isSelected(earlierFirst &+ other) {
             let isEqual = earlier.classes.first(other) == twin
-            if isEqual || (cosines[twin, other] >= least && exact[index, other] == 1) {
+            if isEqual || (distances.bounds(twin, other).lower == 0 && exact[index, other] == 1) {
                 if isEqual { worker.countSettled(byClass: 1) }
                 space.parents[token] = Int32(earlierFirst &+ other)
                 setSimilarity(token, exactly: 1)
@@ -205,66 +271,98 @@ struct Links: BitwiseCopyable {
     ) -> Bool {
         let earlierFirst = earlier.number &* clip.tokensPerFrame
         let (token, anchor) = (later.number &* clip.tokensPerFrame &+ index, earlierFirst &+ index)
-        guard let angles = earlier.cosines, !selection.isSelected(anchor) else { return false }
+        guard let pairs = earlier.distances, pairs.centred == nil, !selection.isSelected(anchor) else { return false }
         let row = later.tokens.row(index)
-        func cosine(_ other: Int) -> Float {
-            BLAS.dot(row, earlier.tokens.row(other), count: clip.channels)
+        func distance(_ other: Int) -> Float {
+            1 - BLAS.dot(row, earlier.tokens.row(other), count: clip.channels)
                 * (selection.inverseNorm(token) * selection.inverseNorm(earlierFirst &+ other))
         }
-        let nearest = cosine(index)
+        let nearest = distance(index)
         // Cosines above `same` are equal (spec 1), so a match is as good as one at that angle.
-        let certain = min(Double(nearest) - input.tolerance, DoublePrecision.same)
+        let certain = min(1 - Double(nearest) - input.tolerance, DoublePrecision.same)
         guard certain > 0.5 else { return false }
-        let limit = Float(2 * certain * certain - 1 - 2 * input.tolerance).nextDown
+        // 1 - cos(2a), by the double-angle formula.
+        let limit = Float(2 - 2 * certain * certain + 2 * input.tolerance).nextUp
 
-        angles.copy(row: index, into: scratch.angles.base)
+        pairs.copy(row: index, into: scratch.apart.base)
         // A dot product costs several times its share of a matrix product.
         let most = max(1, clip.tokensPerFrame / 12)
         var count = 0
         for other in 0..<clip.tokensPerFrame
-        where scratch.angles[other] >= limit && !selection.isSelected(earlierFirst &+ other) {
+        where scratch.apart[other] <= limit && !selection.isSelected(earlierFirst &+ other) {
             guard count < most else { return false }
             scratch.candidates[count] = Int32(other)
             count += 1
         }
         for candidate in 0..<count {
             let other = Int(scratch.candidates[candidate])
-            scratch.nearby[candidate] = other == index ? nearest : cosine(other)
+            scratch.nearby[candidate] = other == index ? nearest : distance(other)
         }
-        nameParent(token, scratch.nearby, count: count, exact, worker) { Int(scratch.candidates[$0]) }
+        let error = Float(input.tolerance).nextUp
+        nameParent(
+            token, scratch.nearby, count: count, exact, scratch, worker, error: { _ in error },
+            candidate: { Int(scratch.candidates[$0]) })
         return true
     }
 
     // MARK: Decision
 
-    /// Names the parent of a token among `count` candidates, of which the cosines are given: the best, and of equal ones the
-    /// first. One that cannot be above the threshold stays unnamed. `candidate` tells their indices in the frame before.
+    /// Names the parent of a token among `count` candidates, of which the distances are given, each with what it may err by:
+    /// the nearest, and of equally near ones the first. One that cannot be above the threshold stays unnamed. `candidate`
+    /// tells their indices in the frame before.
     @inline(__always)
     private func nameParent(
-        _ token: Int, _ cosines: Table<Float>, count: Int, _ exact: ExactCosines, _ worker: Worker,
-        candidate: (Int) -> Int
+        _ token: Int, _ distances: Table<Float>, count: Int, _ exact: ExactCosines, _ scratch: Scratch,
+        _ worker: Worker, error: (Int) -> Float, candidate: (Int) -> Int
     ) {
         let index = token % clip.tokensPerFrame
         let earlierFirst = token &- index &- clip.tokensPerFrame
-        let reach = input.cosineReach
-        var largest = -Float.infinity
-        for index in 0..<count { largest = max(largest, cosines[index]) }
-        let best = min(Double(largest), 1)
-        space.similarities[token] = best
-        guard best + reach > input.configuration.temporalThreshold else { return }
+        var (least, nearest) = (Float.infinity, 0)
+        for index in 0..<count where distances[index] < least { (least, nearest) = (distances[index], index) }
+        let reach = Interval.similarity(least, within: error(nearest))
+        space.similarities[token] = 1 - Double(least)
+        space.errors[token] = error(nearest)
+        // Few are within reach of the nearest: a distance errs by the tolerance at the most, and counts as 0 below 1e-6.
+        let limit = least + 3 * Float(input.tolerance) + 2e-6
+        var rivals = 0
+        var upper = -Double.infinity
+        for index in 0..<count where distances[index] <= limit {
+            let bounds = Interval.similarity(distances[index], within: error(index))
+            guard bounds.upper >= reach.lower else { continue }
+            upper = max(upper, bounds.upper)
+            scratch.rivals[rivals] = Int32(index)
+            rivals += 1
+        }
+        guard upper > input.configuration.temporalThreshold else { return }
 
-        // With what the bounds themselves may be rounded by, in float32.
-        let bound = Float(reach) + 2 * .ulpOfOne
+        func bounds(_ rival: Int) -> Interval {
+            let index = Int(scratch.rivals[rival])
+            return .similarity(distances[index], within: error(index))
+        }
         let parent = Decision.largest(
-            of: 0..<count, lower: { _ in Float(best) - bound }, upper: { cosines[$0] + bound }, limit: 1,
-            comparesSettled: true, settle: { exact[index, candidate($0)] })
-        space.parents[token] = Int32(earlierFirst &+ candidate(parent.index))
+            of: 0..<rivals, lower: { bounds($0).lower }, upper: { bounds($0).upper }, limit: 1, comparesSettled: true,
+            settle: { exact[index, candidate(Int(scratch.rivals[$0]))] })
+        let chosen = Int(scratch.rivals[parent.index])
+        space.parents[token] = Int32(earlierFirst &+ candidate(chosen))
         if let cosine = parent.value {
             worker.countCloseCall()
             setSimilarity(token, exactly: cosine)
-        } else if best - reach <= input.configuration.temporalThreshold {
+        } else if bounds(parent.index).lower <= input.configuration.temporalThreshold {
             worker.countCloseCall()
-            setSimilarity(token, exactly: exact[index, candidate(parent.index)])
+            setSimilarity(token, exactly: exact[index, candidate(chosen)])
+        } else {
+            let similarity = bounds(parent.index)
+            space.similarities[token] = similarity.isExact ? similarity.lower : min(1, 1 - Double(distances[chosen]))
+            space.errors[token] = similarity.isExact ? 0 : error(chosen)
         }
+    }
+}
+
+extension Interval {
+    /// Bounds of a cosine from 1 less the same (see ``distance(_:within:)``).
+    @inline(__always)
+    fileprivate static func similarity(_ distance: Float, within error: Float) -> Interval {
+        let bounds = Interval.distance(distance, within: error)
+        return Interval(1 - bounds.upper, 1 - bounds.lower)
     }
 }

@@ -25,16 +25,15 @@ struct SelectThenLink: Stage {
     struct Scratch: BitwiseCopyable {
         /// [N, D] converted to float32; empty for float32 clips.
         fileprivate let frames: (Table<Float>, Table<Float>)
-        /// [N, N] products of a frame's tokens with each other.
-        fileprivate let grams: (Table<Float>, Table<Float>)
+        fileprivate let distances: (FrameDistances.Scratch, FrameDistances.Scratch)
         fileprivate let classes: (TokenClasses.Scratch, TokenClasses.Scratch)
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
-            let (count, converted) = (clip.tokensPerFrame, clip.type == .float32 ? 0 : clip.tokensPerFrame)
+            let converted = clip.type == .float32 ? 0 : clip.tokensPerFrame
             frames = (
                 plan.table(Float.self, converted, clip.channels), plan.table(Float.self, converted, clip.channels)
             )
-            grams = (plan.table(Float.self, count, count), plan.table(Float.self, count, count))
+            distances = (FrameDistances.Scratch(clip, plan: &plan), FrameDistances.Scratch(clip, plan: &plan))
             classes = (TokenClasses.Scratch(clip, plan: &plan), TokenClasses.Scratch(clip, plan: &plan))
         }
     }
@@ -85,7 +84,8 @@ struct SelectThenLink: Stage {
         let follows = earlier?.number == frame - 1 && !selection.segments.begins(with: frame)
         if follows, let earlier { classes.match(earlier.classes) }
         let selected = selection.select(
-            frame: frame, classes, gram: usesFirst ? scratch.grams.0 : scratch.grams.1, worker)
+            frame: frame, classes, after: follows ? earlier : nil,
+            usesFirst ? scratch.distances.0 : scratch.distances.1, worker)
         worker.advance(by: Work.selection)
         links.unlink(frame: frame)
         space.isLinked[frame] = !links.areWanted || selection.segments.begins(with: frame)
@@ -119,7 +119,7 @@ struct SelectThenLink: Stage {
             func selected(_ frame: Int, _ buffer: Table<Float>, _ classes: TokenClasses.Scratch) -> Selection.Frame {
                 let tokens = walk.clip.frame(frame, convertedInto: buffer.base)
                 return Selection.Frame(
-                    number: frame, tokens: tokens, classes: TokenClasses(tokens, in: classes), cosines: nil)
+                    number: frame, tokens: tokens, classes: TokenClasses(tokens, in: classes), distances: nil)
             }
             let earlier = selected(frame - 1, scratch.frames.1, scratch.classes.1)
             let later = selected(frame, scratch.frames.0, scratch.classes.0)

@@ -43,6 +43,7 @@ struct kernels {
     void (*subtract)(const float *, const float *, float *, intptr_t);
     float (*squared_distance_single)(const float *, const float *, intptr_t);
     void (*nearest)(const float *, intptr_t, const float *, float *, float *);
+    void (*smallest)(const float *, const float *, float, intptr_t, int, float *);
     void (*from_float16)(const uint16_t *, float *, intptr_t);
     void (*from_bfloat16)(const uint16_t *, float *, intptr_t);
 };
@@ -201,6 +202,11 @@ float flashvid_squared_distance_single(const float *a, const float *b, intptr_t 
 
 void flashvid_nearest(const float *distances, intptr_t n, const float *errors, float *lower, float *upper) {
     kernels()->nearest(distances, n, errors, lower, upper);
+}
+
+void flashvid_smallest(
+    const float *values, const float *offsets, float sign, intptr_t count, int wanted, float *smallest) {
+    kernels()->smallest(values, offsets, sign, count, wanted, smallest);
 }
 
 void flashvid_from_float16(const uint16_t *source, float *target, intptr_t count) {

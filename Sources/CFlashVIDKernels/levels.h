@@ -295,6 +295,32 @@ static void LEVEL(nearest)(const float *distances, intptr_t n, const float *erro
     }
 }
 
+static void LEVEL(smallest)(
+    const float *values, const float *offsets, float sign, intptr_t count, int wanted, float *smallest) {
+    for (int rank = 0; rank < wanted; rank++) smallest[rank] = __builtin_inff();
+    if (wanted <= 0) return;
+    v8f factor = {0};
+    factor += sign;
+    intptr_t i = 0;
+    while (i < count) {
+        // Few of eight are among the smallest so far.
+        for (; i + 8 <= count; i += 8) {
+            v8f value = LEVEL(load_single)(values + i) + factor * LEVEL(load_single)(offsets + i);
+            v8f last = {0};
+            last += smallest[wanted - 1];
+            if (__builtin_reduce_or((v8i)(value < last))) break;
+        }
+        intptr_t end = i + 8 < count ? i + 8 : count;
+        for (; i < end; i++) {
+            float value = values[i] + sign * offsets[i];
+            if (!(value < smallest[wanted - 1])) continue;
+            int rank = wanted - 1;
+            for (; rank > 0 && smallest[rank - 1] > value; rank--) smallest[rank] = smallest[rank - 1];
+            smallest[rank] = value;
+        }
+    }
+}
+
 // Bits of float16 to bits of float32. Moving exponent and mantissa into place and multiplying by 2^112 mends the exponent's
 // bias and normalises subnormals in one exact step; infinities and NaN would come out finite (65536 and above) and get the
 // full exponent instead.
@@ -328,5 +354,5 @@ static const struct kernels LEVEL(kernels) = {
     LEVEL(dot), LEVEL(dot_mixed), LEVEL(dot_double), LEVEL(squared_distance), LEVEL(squared_distance_mixed), LEVEL(dots),
     LEVEL(squared_distances), LEVEL(squared_distances_mixed), LEVEL(sum_rows), LEVEL(sum_strided), LEVEL(sum_double),
     LEVEL(maximum), LEVEL(divide), LEVEL(round), LEVEL(round_less), LEVEL(scaled_less), LEVEL(round_plus),
-    LEVEL(subtract), LEVEL(squared_distance_single), LEVEL(nearest), LEVEL(from_float16), LEVEL(from_bfloat16),
+    LEVEL(subtract), LEVEL(squared_distance_single), LEVEL(nearest), LEVEL(smallest), LEVEL(from_float16), LEVEL(from_bfloat16),
 };

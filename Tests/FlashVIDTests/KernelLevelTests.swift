@@ -88,6 +88,11 @@ struct KernelLevelTests {
         let square = (0..<side * side).map { a.floats[$0 % a.floats.count] }
         flashvid_nearest(square, side, b.floats, &lower, &upper)
         results += (lower + upper).map(Double.init)
+        var smallest = [Float](repeating: 0, count: 6)
+        for wanted in [0, 1, 6] {
+            flashvid_smallest(a.floats, b.floats, -1, min(a.floats.count, b.floats.count), CInt(wanted), &smallest)
+            results += smallest.map(Double.init)
+        }
         return results
     }
 
@@ -158,6 +163,26 @@ struct KernelLevelTests {
                 let pairs = others.map { (distances[min(i, $0) * count + max(i, $0)], errors[$0]) }
                 #expect(lower[i] == (pairs.map { $0.0 - $0.1 }.min() ?? .infinity) - errors[i])
                 #expect(upper[i] == (pairs.map { $0.0 + $0.1 }.min() ?? .infinity) + errors[i])
+            }
+        }
+    }
+
+    @Test("the smallest are the first of all in order", arguments: Seeds.first(20))
+    func smallest(_ seed: UInt64) {
+        defer { flashvid_kernels_use(-1) }
+        var random = SplitMix64(seed: seed)
+        let count = random.integer(0...60)
+        let (values, offsets) = (
+            (0..<count).map { _ in Float(random.integer(0...20)) }, (0..<count).map { _ in Float(random.uniform()) / 8 }
+        )
+        for level in 0..<flashvid_kernels_levels() {
+            flashvid_kernels_use(level)
+            for (sign, wanted) in [(Float(1), 6), (-1, 6), (1, 1), (-1, 3)] {
+                var found = [Float](repeating: 0, count: wanted)
+                flashvid_smallest(values, offsets, sign, count, CInt(wanted), &found)
+                let all = zip(values, offsets).map { $0 + sign * $1 }.sorted()
+                let expected = all.prefix(wanted) + [Float](repeating: .infinity, count: max(0, wanted - count))
+                #expect(found == Array(expected))
             }
         }
     }

@@ -69,6 +69,9 @@ float flashvid_squared_distance_single(const float *a, const float *b, intptr_t 
 // Of the numbers above the diagonal of an n x n matrix, each of which is known within errors[i] + errors[j]: bounds of the
 // least of every row and column i.
 void flashvid_nearest(const float *distances, intptr_t n, const float *errors, float *lower, float *upper);
+// The `wanted` smallest of values[i] + sign * offsets[i], ascending, infinity where there are fewer; sign is 1 or -1.
+void flashvid_smallest(
+    const float *values, const float *offsets, float sign, intptr_t count, int wanted, float *smallest);
 // Exact, the bits of a number that is none included.
 void flashvid_from_float16(const uint16_t *source, float *target, intptr_t count);
 void flashvid_from_bfloat16(const uint16_t *source, float *target, intptr_t count);

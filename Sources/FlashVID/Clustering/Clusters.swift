@@ -22,10 +22,19 @@ struct Clusters: Stage {
         /// [N] roots of the frame, and by their position among these, the centres' positions.
         fileprivate let roots: Table<Int32>
         fileprivate let centres: Table<Int32>
-        /// [N, D] the roots' aggregates less `origin`.
+        /// [N, D] the roots' aggregates less their origins.
         fileprivate let values: Table<Float>
-        /// [D]
+        /// Their origins, of which the first is that of the first root, the number of each root's, and products of
+        /// [origins] with [N] values.
+        fileprivate let origins: Origins.Scratch
+        fileprivate let groups: Table<Int32>
+        fileprivate let projections: Table<Double>
+        /// [D] the first origin.
         fileprivate let origin: Table<Float>
+        fileprivate let classes: TokenClasses.Scratch
+        /// [N] bounds of the squared distance to the nearest other root.
+        fileprivate let lower: Table<Float>
+        fileprivate let upper: Table<Float>
         /// [N, N] products of the same with each other, then their squared distances.
         fileprivate let distances: Table<Float>
         /// [N] squares of the same, and error bounds of their distances.
@@ -43,7 +52,13 @@ struct Clusters: Stage {
             roots = plan.table(Int32.self, count)
             centres = plan.table(Int32.self, count)
             values = plan.table(Float.self, count, channels)
+            origins = Origins.Scratch(clip, plan: &plan)
+            groups = plan.table(Int32.self, count)
+            projections = plan.table(Double.self, Origins.most + 1, count)
             origin = plan.table(Float.self, channels)
+            classes = TokenClasses.Scratch(clip, plan: &plan)
+            lower = plan.table(Float.self, count)
+            upper = plan.table(Float.self, count)
             distances = plan.table(Float.self, count, count)
             squares = plan.table(Float.self, count)
             errors = plan.table(Float.self, count)
@@ -100,9 +115,9 @@ struct Clusters: Stage {
         if shares[frame] == 0 {
             writeRows(frame, roots.part(0..<0), scratch) { _ in }
         } else if shares[frame] < count {
-            let scale = cluster(roots, into: shares[frame], scratch, worker)
+            let gathering = cluster(roots, into: shares[frame], scratch, worker)
             writeRows(frame, roots, scratch) { row in
-                meanOfCluster(row.position, roots, scale, into: rows[row.number], scratch)
+                meanOfCluster(row.position, roots, gathering, into: rows[row.number], scratch)
             }
         } else {
             for position in 0..<count { scratch.centres[position] = Int32(position) }
@@ -147,27 +162,42 @@ struct Clusters: Stage {
         writePicks(upTo: Int.max)
     }
 
-    /// Finds every root's centre, and leaves the aggregates less `origin` in `values`. Returns the scale that was taken out
-    /// of them.
-    private func cluster(_ roots: Table<Int32>, into clusters: Int, _ scratch: Scratch, _ worker: Worker) -> Double {
+    /// How the values of a frame's roots were gathered.
+    private struct Gathering {
+        /// What they were divided by.
+        var scale = 1.0
+        /// Whether they have several origins.
+        var isGrouped = false
+    }
+
+    /// Finds every root's centre, and leaves the aggregates less their origins in `values`. O(R²·D) in one Gram matrix, or two
+    /// where many roots are much alike.
+    private func cluster(
+        _ roots: Table<Int32>, into clusters: Int, _ scratch: Scratch, _ worker: Worker
+    ) -> Gathering {
         let count = roots.count
         let values = MatrixView(
             base: scratch.values.base, rows: count, columns: clip.channels, stride: clip.channels)
-        var scale = 1.0
+        var gathering = Gathering()
         gather(roots, scratch)
         BLAS.gram(values, into: scratch.distances.base)
         if !(0..<count).allSatisfy({ scratch.distances[$0 &* (count &+ 1)] <= 1e36 }) {
-            scale = gatherScaledDown(roots, scratch)
+            gathering.scale = gatherScaledDown(roots, scratch)
             BLAS.gram(values, into: scratch.distances.base)
         }
         squareDistances(count, scratch)
+        if gathering.scale == 1, isCrowded(values, scratch) {
+            gathering.isGrouped = true
+            group(roots, values, scratch)
+        }
+        mirrorDistances(count, scratch)
         DensityPeaks(
             count: count, clusters: clusters, distances: scratch.distances.part(0..<(count &* count)),
-            errors: scratch.errors.part(0..<count), unit: scale * scale / Double(clip.channels),
+            errors: scratch.errors.part(0..<count), unit: gathering.scale * gathering.scale / Double(clip.channels),
             source: RootDistances(forest, roots, values, scratch.exactDistances, scratch.reader, worker),
             scratch: scratch.peaks, worker: worker
         ).assign(centres: scratch.centres)
-        return scale
+        return gathering
     }
 
     /// Gathers the roots' aggregates less the first one: distances stay, and the digits that all rows share do not drown
@@ -205,7 +235,7 @@ struct Clusters: Stage {
         return 1 / down
     }
 
-    /// Turns the upper triangle of a Gram matrix into all squared distances, and notes their error bounds.
+    /// Turns the upper triangle of a Gram matrix into squared distances, and notes their error bounds.
     private func squareDistances(_ count: Int, _ scratch: Scratch) {
         let (gram, squares) = (scratch.distances.base, scratch.squares.base)
         for row in 0..<count {
@@ -216,25 +246,94 @@ struct Clusters: Stage {
         for row in 0..<count {
             let line = gram + row &* count
             for column in (row &+ 1)..<max(count, row &+ 1) {
-                let distance = max(0, squares[row] + squares[column] - 2 * line[column])
-                line[column] = distance
-                gram[column &* count &+ row] = distance
+                line[column] = max(0, squares[row] + squares[column] - 2 * line[column])
             }
         }
     }
 
+    /// Copies the upper triangle of the distances to the lower.
+    private func mirrorDistances(_ count: Int, _ scratch: Scratch) {
+        let distances = scratch.distances.base
+        for row in 0..<count {
+            for column in (row &+ 1)..<max(count, row &+ 1) {
+                distances[column &* count &+ row] = distances[row &* count &+ column]
+            }
+        }
+    }
+
+    // MARK: Groups of roots that are much alike
+
+    /// Whether so many roots are so near to others that float32's products tell them apart badly.
+    private func isCrowded(_ values: MatrixView, _ scratch: Scratch) -> Bool {
+        SinglePrecision.nearest(
+            UnsafePointer(scratch.distances.base), values.rows, errors: UnsafePointer(scratch.errors.base),
+            scratch.lower.base, scratch.upper.base)
+        let classes = TokenClasses(values, in: scratch.classes)
+        var crowded = 0
+        for row in 0..<values.rows
+        where scratch.upper[row] < scratch.squares[row] * Origins.crowd && classes.size(row) == 1 {
+            crowded += 1
+        }
+        return crowded >= max(8, values.rows / 16)
+    }
+
+    /// Gathers the roots again, less an origin for each group of those that are near to each other, and makes their
+    /// squared distances anew:
+    ///
+    ///     |a - b|² = |y|² + |z|² - 2 y·z + |o - p|² + 2 (o - p)·(y - z)    for a = o + y, b = p + z.
+    private func group(_ roots: Table<Int32>, _ values: MatrixView, _ scratch: Scratch) {
+        let count = roots.count
+        var origins = Origins(scratch.origin.base, channels: clip.channels, in: scratch.origins)
+        origins.choose(
+            among: count, groups: scratch.groups, square: { scratch.squares[$0] }, nearest: { scratch.upper[$0] },
+            distance: { scratch.distances[min($0, $1) &* count &+ max($0, $1)] },
+            write: { position, target in
+                forest.aggregate(root: Int(roots[position]), into: scratch.aggregate, scratch.reader)
+                DoublePrecision.round(UnsafePointer(scratch.aggregate.base), into: target, count: clip.channels)
+            })
+        for position in 0..<count where scratch.groups[position] > 0 {
+            forest.aggregate(root: Int(roots[position]), into: scratch.aggregate, scratch.reader)
+            DoublePrecision.round(
+                UnsafePointer(scratch.aggregate.base), less: origins.row(Int(scratch.groups[position])),
+                into: scratch.values.row(position, of: clip.channels).base, count: clip.channels)
+        }
+        BLAS.gram(values, into: scratch.distances.base)
+        squareDistances(count, scratch)
+        DoublePrecision.products(origins.matrix, values, into: scratch.projections.base)
+        for row in 0..<count {
+            let group = Int(scratch.groups[row])
+            // What is computed in double errs by far less than that.
+            let square = origins.product(group, group)
+            scratch.errors[row] += Float(1e-12 * square + 1e-11 * (square * Double(scratch.squares[row])).squareRoot())
+            for column in (row &+ 1)..<max(count, row &+ 1) where Int(scratch.groups[column]) != group {
+                let other = Int(scratch.groups[column])
+                func projection(_ origin: Int, _ position: Int) -> Double {
+                    scratch.projections[origin &* count &+ position]
+                }
+                let across =
+                    projection(group, row) - projection(other, row) - projection(group, column)
+                    + projection(other, column)
+                let distance = row &* count &+ column
+                scratch.distances[distance] = Float(
+                    max(0, Double(scratch.distances[distance]) + origins.squaredDistance(group, other) + 2 * across))
+            }
+        }
+    }
+
+    // MARK: Means
+
     /// The plain mean of a cluster's rows; the row itself where there is only one. From the gathered rows, which were
-    /// rounded after the origin was taken out; in double from the source tokens where a scale was taken out of these as well, or
-    /// where refinement will compare distances with the result's own rounding in mind.
+    /// rounded after the origin was taken out; in double from the source tokens where a scale was taken out of these as well, where
+    /// there are several origins, or where refinement will compare distances with the result's own rounding in mind.
     private func meanOfCluster(
-        _ centre: Int, _ roots: Table<Int32>, _ scale: Double, into target: Table<Float>, _ scratch: Scratch
+        _ centre: Int, _ roots: Table<Int32>, _ gathering: Gathering, into target: Table<Float>, _ scratch: Scratch
     ) {
         let members = (0..<roots.count).count { Int(scratch.centres[$0]) == centre }
         if members == 1, forest.isSingle(Int(roots[centre])) {
             clip.copyToken(Int(roots[centre]), into: target.base)
             return
         }
-        let isExact = scale != 1 || input.configuration.asksForRefinement
+        let isExact = gathering.scale != 1 || gathering.isGrouped || input.configuration.asksForRefinement
         let mean = scratch.mean
         mean.fill(0)
         for position in 0..<roots.count where Int(scratch.centres[position]) == centre {

@@ -69,48 +69,41 @@ struct DensityPeaks {
     @inline(__always)
     private func line(_ row: Int) -> UnsafeMutablePointer<Float> { distances.row(row, of: count).base }
 
+    /// Bounds of a squared distance in float32. Beside the rows' errors it was rounded itself, in the last place.
+    @inline(__always)
+    private func lower(_ row: Int, _ column: Int) -> Float {
+        line(row)[column] * (1 - 0x1p-22) - errors[row] - errors[column]
+    }
+
+    @inline(__always)
+    private func upper(_ row: Int, _ column: Int) -> Float {
+        line(row)[column] * (1 + 0x1p-22) + errors[row] + errors[column]
+    }
+
     /// Bounds of the mean of every row's smallest squared distances, the zero to itself included. The density is
     /// exp(-mean), so they order the densities. Leaves infinity on the diagonal.
     private func estimateDensities() {
         scratch.farthest[0] = -1
-        var widest: Float = 0
-        for row in 0..<count { widest = max(widest, errors[row]) }
+        let wanted = neighbours - 1
         for row in 0..<count {
             let line = line(row)
             line[row] = .infinity
-            let mean = Double(smallestSum(line, neighbours - 1)) * unit / Double(neighbours)
-            // Each order statistic moves by no more than the largest error. Past 745 every density is 0, and below the
-            // unit of double's 1 they cannot be told apart either: such rows are left to the exact comparison.
-            let error = Double(errors[row] + widest) * unit + mean * 1e-6 + 1e-15
-            scratch.meanLower[row] = Float(min(max(0, mean - error), 740)).nextDown
-            scratch.meanUpper[row] = Float(min(mean + error, 760)).nextUp
+            // Bounds of each order statistic are that of the bounds.
+            func sum(_ sign: FloatingPointSign, _ error: Float) -> Double {
+                guard wanted > 0 else { return 0 }
+                let smallest = SinglePrecision.smallest(wanted, of: line, sign, errors: errors.base, count: count)
+                return (0..<wanted).reduce(0) { $0 + Double(max(0, smallest[$1] + error)) }
+            }
+            // Past 745 every density is 0, and below the unit of double's 1 they cannot be told apart either: such rows
+            // are left to the exact comparison.
+            let scale = unit / Double(neighbours)
+            let (lower, upper) = (sum(.minus, -errors[row]) * scale, sum(.plus, errors[row]) * scale)
+            scratch.meanLower[row] = Float(min(max(0, lower - lower * 1e-6 - 1e-15), 740)).nextDown
+            scratch.meanUpper[row] = Float(min(upper + upper * 1e-6 + 1e-15, 760)).nextUp
             if scratch.meanUpper[row] > 740 { scratch.meanUpper[row] = .greatestFiniteMagnitude }
             scratch.exactDensity[row] = -1
             scratch.exactDelta[row] = -1
         }
-    }
-
-    /// Sum of the `wanted` smallest of a row (at most 6), ascending.
-    private func smallestSum(_ line: UnsafePointer<Float>, _ wanted: Int) -> Float {
-        guard wanted > 0 else { return 0 }
-        var smallest = SIMD8<Float>(repeating: .infinity)
-        let raw = UnsafeRawPointer(line)
-        var column = 0
-        while column &+ 4 <= count {
-            // Few of four are among the smallest so far.
-            let values = raw.loadUnaligned(fromByteOffset: column &* 4, as: SIMD4<Float>.self)
-            if any(values .< smallest[wanted &- 1]) {
-                for lane in 0..<4 { insert(values[lane], into: &smallest, wanted) }
-            }
-            column &+= 4
-        }
-        while column < count {
-            insert(line[column], into: &smallest, wanted)
-            column &+= 1
-        }
-        var sum: Float = 0
-        for rank in 0..<wanted { sum += smallest[rank] }
-        return sum
     }
 
     /// Puts a value among the `wanted` smallest so far, which are in ascending order.
@@ -133,16 +126,15 @@ struct DensityPeaks {
         if scratch.exactDensity[row] >= 0 { return scratch.exactDensity[row] }
         worker.countCloseCall()
         let wanted = neighbours - 1
-        let line = line(row)
         // Every row that may be among the nearest: within the last one's bound.
         var nearest = SIMD8<Double>(repeating: .infinity)
         if wanted > 0 {
             var bounds = SIMD8<Float>(repeating: .infinity)
             for column in 0..<count where column != row {
-                insert(line[column] + errors[row] + errors[column], into: &bounds, wanted)
+                insert(upper(row, column), into: &bounds, wanted)
             }
             let reach = bounds[wanted - 1].nextUp
-            for column in 0..<count where column != row && line[column] - errors[row] - errors[column] <= reach {
+            for column in 0..<count where column != row && lower(row, column) <= reach {
                 insert(exactDistance(row, column), into: &nearest, wanted)
                 if nearest[wanted - 1] == 0 { break }
             }
@@ -169,24 +161,20 @@ struct DensityPeaks {
         var farthestLower: Float = 0
         var farthestUpper: Float = 0
         for row in 0..<count {
-            let line = line(row)
             for column in (row &+ 1)..<max(count, row &+ 1) {
-                farthestLower = max(farthestLower, line[column] - errors[row] - errors[column])
-                farthestUpper = max(farthestUpper, line[column] + errors[row] + errors[column])
+                farthestLower = max(farthestLower, self.lower(row, column))
+                farthestUpper = max(farthestUpper, self.upper(row, column))
             }
         }
         for row in 0..<count {
-            let line = line(row)
-            let (error, lower, upper) = (errors[row], scratch.meanLower[row], scratch.meanUpper[row])
+            let (lower, upper) = (scratch.meanLower[row], scratch.meanUpper[row])
             var nearestUpper = farthestUpper
             var nearestLower = farthestLower
             for column in 0..<count {
-                let distance = line[column]
-                let columnError = errors[column]
                 nearestUpper = min(
-                    nearestUpper, scratch.meanUpper[column] < lower ? distance + error + columnError : .infinity)
+                    nearestUpper, scratch.meanUpper[column] < lower ? self.upper(row, column) : .infinity)
                 nearestLower = min(
-                    nearestLower, scratch.meanLower[column] <= upper ? distance - error - columnError : .infinity)
+                    nearestLower, scratch.meanLower[column] <= upper ? self.lower(row, column) : .infinity)
             }
             scratch.deltaUpper[row] = Double(nearestUpper)
             // A few units in the last place for the float32 sums above and for the functions.
@@ -199,17 +187,16 @@ struct DensityPeaks {
 
     private func settleScore(_ row: Int) {
         guard scratch.exactDelta[row] < 0 else { return }
-        let line = line(row)
         var delta = Double.infinity
         let reach = Float(scratch.deltaUpper[row]).nextUp
         var hasDenser = false
         for column in 0..<count where column != row {
             // Certainly not denser, or certainly farther than one that is.
             if scratch.meanLower[column] > scratch.meanUpper[row] { continue }
-            if hasDenser && line[column] - errors[row] - errors[column] > reach { continue }
+            if hasDenser && lower(row, column) > reach { continue }
             guard isDenser(column, than: row) else { continue }
             hasDenser = true
-            if line[column] - errors[row] - errors[column] <= reach {
+            if lower(row, column) <= reach {
                 delta = min(delta, exactDistance(row, column))
             }
         }
@@ -230,16 +217,14 @@ struct DensityPeaks {
 
     private func exactFarthest() -> Double {
         if scratch.farthest[0] >= 0 { return scratch.farthest[0] }
-        var lower: Float = 0
+        var least: Float = 0
         for row in 0..<count {
-            for column in (row + 1)..<max(count, row + 1) {
-                lower = max(lower, line(row)[column] - errors[row] - errors[column])
-            }
+            for column in (row + 1)..<max(count, row + 1) { least = max(least, lower(row, column)) }
         }
         var farthest = 0.0
         for row in 0..<count {
             for column in (row + 1)..<max(count, row + 1)
-            where line(row)[column] + errors[row] + errors[column] >= lower {
+            where upper(row, column) >= least {
                 farthest = max(farthest, exactDistance(row, column))
             }
         }
@@ -260,10 +245,8 @@ struct DensityPeaks {
 
     /// The nearest centre; of equally near ones that of higher score.
     private func nearestCentre(_ row: Int) -> Int {
-        let line = line(row)
         let nearest = Decision.largest(
-            of: 0..<count, where: { scratch.isCentre[$0] },
-            lower: { -(line[$0] + errors[row] + errors[$0]) }, upper: { -(line[$0] - errors[row] - errors[$0]) },
+            of: 0..<count, where: { scratch.isCentre[$0] }, lower: { -upper(row, $0) }, upper: { -lower(row, $0) },
             wins: { ranksHigher($0, than: $1) }, settle: { -exactDistance(row, $0) })
         if nearest.value != nil { worker.countCloseCall() }
         return nearest.index

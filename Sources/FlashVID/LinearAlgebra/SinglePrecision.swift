@@ -34,4 +34,19 @@ enum SinglePrecision {
     ) {
         flashvid_nearest(distances, count, errors, lower, upper)
     }
+
+    /// The `wanted` smallest (at most 8) of some numbers, each plus or less its error; ascending, infinity where there are
+    /// fewer.
+    static func smallest(
+        _ wanted: Int, of values: UnsafePointer<Float>, _ sign: FloatingPointSign, errors: UnsafePointer<Float>,
+        count: Int
+    ) -> SIMD8<Float> {
+        var smallest = SIMD8<Float>(repeating: .infinity)
+        withUnsafeMutableBytes(of: &smallest) {
+            flashvid_smallest(
+                values, errors, sign == .plus ? 1 : -1, count, CInt(wanted),
+                $0.assumingMemoryBound(to: Float.self).baseAddress)
+        }
+        return smallest
+    }
 }

@@ -44,7 +44,7 @@ struct CarriedPicks {
             signs = plan.table(Float.self, tokens)
             lower = plan.table(Float.self, tokens)
             upper = plan.table(Float.self, tokens)
-            projections = plan.table(Double.self, CentredTokens.Scratch.maximumOrigins + 1, rows)
+            projections = plan.table(Double.self, Origins.most + 1, rows)
             settled = plan.table(Int.self, 1)
         }
 
@@ -165,17 +165,15 @@ struct CarriedPicks {
     /// The same less the frame's origins, of which each pick takes the nearest.
     private func include(_ picks: Range<Int>, _ block: MatrixView, _ centred: CentredTokens, _ tolerance: Double) {
         let (count, channels) = (tokens.tokens.rows, clip.channels)
-        DoublePrecision.products(centred.origins, block, into: scratch.projections.base)
+        DoublePrecision.products(centred.origins.matrix, block, into: scratch.projections.base)
         var groups = SIMD64<Int8>()
         for (row, number) in picks.enumerated() {
             let square = pickSquare(number, block.row(row))
             let inverse = square > 0 ? 1 / square.squareRoot() : 0
-            var (group, nearest) = (0, 1 - Double(CentredTokens.radius))
-            for origin in 0..<centred.originCount {
-                let projection = scratch.projections[origin &* picks.count &+ row] * inverse
-                scratch.projections[origin &* picks.count &+ row] = projection
-                if origin > 0, projection > nearest { (group, nearest) = (origin, projection) }
+            for origin in 0..<centred.origins.count {
+                scratch.projections[origin &* picks.count &+ row] *= inverse
             }
+            let group = centred.origins.nearest { scratch.projections[$0 &* picks.count &+ row] }
             groups[row] = Int8(group)
             let values = scratch.values.row(row, of: channels).base
             SinglePrecision.round(
@@ -191,7 +189,7 @@ struct CarriedPicks {
                 let other = centred.group(index)
                 let shared =
                     centred.projection(group, index) + scratch.projections[other &* picks.count &+ row]
-                    - centred.between(group, other)
+                    - centred.origins.product(group, other)
                 products[index] = Float(1 - (Double(products[index]) + shared))
             }
             let length = BLAS.dot(block.row(row), block.row(row), count: channels).squareRoot()

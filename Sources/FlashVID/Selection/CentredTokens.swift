@@ -1,103 +1,83 @@
-/// A frame's tokens as unit vectors less an origin, the nearest of a few.
-///
-/// Where tokens are much alike, as in a flat area with grain, float32's digits go to what they share, and its products tell
-/// them apart badly. So that is taken out first. A token u of origin o is o + y, and
+/// A frame's tokens as unit vectors less their ``Origins``. A token u of origin o is o + y, and
 ///
 ///     u·v = o·v + p·u - o·p + y·z    for a token v = p + z,
 ///
-/// of which all but y·z are computed in double, a few numbers for each token. What is left to float32 errs by its tolerance
-/// times |y||z|: the nearer the tokens, the smaller the error. Tokens that are like no others have the origin 0.
+/// of which all but y·z are computed in double. So a cosine errs by float32's tolerance times |y||z|.
 struct CentredTokens: BitwiseCopyable {
     struct Scratch: BitwiseCopyable {
-        static let maximumOrigins = 16
-        /// [origins, D] the first of which is 0.
-        fileprivate let origins: Table<Float>
+        fileprivate let origins: Origins.Scratch
         /// [N] the number of a token's origin.
         fileprivate let groups: Table<Int32>
         /// [N] 1/|x| in double, 0 for a token without length, and |y|.
         fileprivate let inverseNorms: Table<Double>
         fileprivate let lengths: Table<Float>
-        /// [origins, N] products of origins and tokens, and [origins, origins] of origins with each other.
+        /// [origins, N] products of origins and tokens.
         fileprivate let projections: Table<Double>
-        fileprivate let between: Table<Double>
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
-            let (count, origins) = (clip.tokensPerFrame, Self.maximumOrigins + 1)
-            self.origins = plan.table(Float.self, origins, clip.channels)
+            let count = clip.tokensPerFrame
+            origins = Origins.Scratch(clip, plan: &plan)
             groups = plan.table(Int32.self, count)
             inverseNorms = plan.table(Double.self, count)
             lengths = plan.table(Float.self, count)
-            projections = plan.table(Double.self, origins, count)
-            between = plan.table(Double.self, origins, origins)
+            projections = plan.table(Double.self, Origins.most + 1, count)
         }
     }
 
     private let scratch: Scratch
     let tokens: MatrixView
-    /// That of 0 included.
-    private(set) var originCount = 1
+    private(set) var origins: Origins
     private var count: Int { tokens.rows }
     private var channels: Int { tokens.columns }
 
-    /// Tokens nearer than that to another may have it as their origin.
-    static let radius: Float = 1 / 32
-
     /// Finds origins among a frame's tokens by distances known so far, and upper bounds of those to the nearest other token.
     init(_ tokens: MatrixView, _ distances: FrameDistances, nearest: Table<Float>, in scratch: Scratch) {
+        self.init(tokens, scratch)
+        // The squared distance of two unit vectors is twice 1 - cosine.
+        origins.choose(
+            among: count, groups: scratch.groups, square: { scratch.inverseNorms[$0] > 0 ? 1 : 0 },
+            nearest: { 2 * nearest[$0] }, distance: { 2 * distances[$0, $1] },
+            write: { [self] index, target in
+                SinglePrecision.round(
+                    tokens.row(index), scale: inverseNorm(index), less: origins.row(0), into: target, count: channels)
+            })
+        project()
+    }
+
+    /// Takes the origins of the frame before. Nil where they are not near to half as many tokens as they were there.
+    init?(_ tokens: MatrixView, as earlier: CentredTokens, in scratch: Scratch) {
+        self.init(tokens, scratch)
+        origins.copy(earlier.origins)
+        project()
+        var near = (here: 0, there: 0)
+        for index in 0..<count {
+            scratch.groups[index] = Int32(origins.nearest { projection($0, index) })
+            if group(index) > 0 { near.here += 1 }
+            if earlier.group(index) > 0 { near.there += 1 }
+        }
+        guard 2 * near.here >= near.there else { return nil }
+    }
+
+    private init(_ tokens: MatrixView, _ scratch: Scratch) {
         self.tokens = tokens
         self.scratch = scratch
+        origins = Origins(channels: tokens.columns, in: scratch.origins)
         for index in 0..<count {
             let token = tokens.row(index)
             let square = DoublePrecision.dot(token, token, count: channels)
             scratch.inverseNorms[index] = square > 0 ? 1 / square.squareRoot() : 0
         }
-        scratch.origins.row(0, of: channels).fill(0)
-        chooseOrigins(distances, nearest)
-        DoublePrecision.products(origins, tokens, into: scratch.projections.base)
-        for origin in 0..<originCount {
-            let line = scratch.projections.row(origin, of: count)
-            for index in 0..<count { line[index] *= scratch.inverseNorms[index] }
-        }
-        DoublePrecision.products(origins, origins, into: scratch.between.base)
     }
 
-    /// The first token of those that are near to each other becomes their origin, as long as there are places.
-    private mutating func chooseOrigins(_ distances: FrameDistances, _ nearest: Table<Float>) {
-        var leaders = SIMD16<Int32>(repeating: -1)
-        for index in 0..<count {
-            scratch.groups[index] = 0
-            guard scratch.inverseNorms[index] > 0, nearest[index] < Self.radius else { continue }
-            var least = Float.infinity
-            for origin in 1..<max(originCount, 1) {
-                let distance = distances[Int(leaders[origin &- 1]), index]
-                if distance < least {
-                    least = distance
-                    scratch.groups[index] = Int32(origin)
-                }
-            }
-            // Much farther than its nearest, it would not gain much from that origin.
-            if least < min(Self.radius, 64 * nearest[index]) { continue }
-            if originCount <= Scratch.maximumOrigins {
-                leaders[originCount &- 1] = Int32(index)
-                SinglePrecision.round(
-                    tokens.row(index), scale: scratch.inverseNorms[index], less: scratch.origins.base,
-                    into: scratch.origins.row(originCount, of: channels).base, count: channels)
-                scratch.groups[index] = Int32(originCount)
-                originCount += 1
-            } else if least >= Self.radius {
-                scratch.groups[index] = 0
-            }
+    private func project() {
+        DoublePrecision.products(origins.matrix, tokens, into: scratch.projections.base)
+        for origin in 0..<origins.count {
+            let line = scratch.projections.row(origin, of: count)
+            for index in 0..<count { line[index] *= scratch.inverseNorms[index] }
         }
     }
 
     // MARK: Reading
-
-    /// The origins.
-    var origins: MatrixView { matrix(scratch.origins, originCount) }
-
-    private func matrix(_ table: Table<Float>, _ rows: Int) -> MatrixView {
-        MatrixView(base: table.base, rows: rows, columns: channels, stride: channels)
-    }
 
     /// The number of a token's origin.
     @inline(__always)
@@ -113,15 +93,11 @@ struct CentredTokens: BitwiseCopyable {
     @inline(__always)
     func projection(_ origin: Int, _ index: Int) -> Double { scratch.projections[origin &* count &+ index] }
 
-    /// Product of two origins.
-    @inline(__always)
-    func between(_ a: Int, _ b: Int) -> Double { scratch.between[a &* originCount &+ b] }
-
     /// What the product of two tokens, as unit vectors, has beside that of the two less their origins.
     @inline(__always)
     func shared(_ a: Int, _ b: Int) -> Double {
         let (first, other) = (group(a), group(b))
-        return projection(first, b) + projection(other, a) - between(first, other)
+        return projection(first, b) + projection(other, a) - origins.product(first, other)
     }
 
     /// Half of what a product with another token errs by at the most, if that one has the same length.
@@ -140,14 +116,14 @@ struct CentredTokens: BitwiseCopyable {
     /// A token less its origin. Notes its length.
     func write(_ index: Int, into target: UnsafeMutablePointer<Float>) {
         SinglePrecision.round(
-            tokens.row(index), scale: inverseNorm(index), less: scratch.origins.row(group(index), of: channels).base,
-            into: target, count: channels)
+            tokens.row(index), scale: inverseNorm(index), less: origins.row(group(index)), into: target, count: channels
+        )
         scratch.lengths[index] = BLAS.dot(target, target, count: channels).squareRoot()
     }
 
     /// All tokens less their origins.
     func write(into rows: Table<Float>) -> MatrixView {
         for index in 0..<count { write(index, into: rows.row(index, of: channels).base) }
-        return matrix(rows, count)
+        return MatrixView(base: rows.base, rows: count, columns: channels, stride: channels)
     }
 }

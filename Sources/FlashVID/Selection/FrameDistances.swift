@@ -140,13 +140,27 @@ struct FrameDistances: BitwiseCopyable {
     /// Whether so many tokens are so near to others that float32's products tell them apart badly.
     func isCrowded(_ classes: TokenClasses) -> Bool {
         var crowded = 0
-        for index in 0..<count where scratch.upper[index] < 1 / 256 && classes.size(index) == 1 { crowded += 1 }
+        for index in 0..<count where 2 * scratch.upper[index] < Origins.crowd && classes.size(index) == 1 {
+            crowded += 1
+        }
         return crowded >= max(8, count / 16)
     }
 
     /// Makes the distances again from the tokens less a few origins, of which `rows` is room for N. One Gram matrix.
     mutating func centre(_ tokens: MatrixView, rows: Table<Float>) {
-        let centred = CentredTokens(tokens, self, nearest: scratch.upper, in: scratch.centred)
+        measure(CentredTokens(tokens, self, nearest: scratch.upper, in: scratch.centred), rows)
+    }
+
+    /// Makes them from the tokens less the origins of the frame before, if these fit. One Gram matrix.
+    mutating func centre(_ tokens: MatrixView, as earlier: FrameDistances?, rows: Table<Float>) -> Bool {
+        guard let earlier = earlier?.centred,
+            let centred = CentredTokens(tokens, as: earlier, in: scratch.centred)
+        else { return false }
+        measure(centred, rows)
+        return true
+    }
+
+    private mutating func measure(_ centred: CentredTokens, _ rows: Table<Float>) {
         BLAS.gram(centred.write(into: rows), into: values)
         for row in 0..<count {
             let line = values + row &* count

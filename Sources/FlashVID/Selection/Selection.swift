@@ -151,10 +151,16 @@ struct Selection: BitwiseCopyable {
         let distinct = DistinctTokens(
             classes, knowsEarlier: earlier != nil, in: space.scratch[worker.number].distinct)
         let room = space.room[worker.number]
+        func square(_ index: Int) -> Float { BLAS.dot(tokens.row(index), tokens.row(index), count: tokens.columns) }
         if distinct.saves {
-            noteNorms(frame, classes) { BLAS.dot(tokens.row($0), tokens.row($0), count: tokens.columns) }
+            noteNorms(frame, classes, square: square)
             distinct.multiply(tokens, gatheringInto: room.rows, room.products)
             distances.expand(distinct, room.products, inverseNorms: inverseNorms, classes, earlier)
+        } else if earlier?.centred != nil {
+            noteNorms(frame, classes, square: square)
+            if !hasExtremes(inFrame: frame), distances.centre(tokens, as: earlier, rows: room.rows) { return distances }
+            BLAS.gram(tokens, into: scratch.values.base)
+            distances.scale(inverseNorms: inverseNorms)
         } else {
             BLAS.gram(tokens, into: scratch.values.base)
             noteNorms(frame, classes) { scratch.values[$0 &* (tokens.rows &+ 1)] }

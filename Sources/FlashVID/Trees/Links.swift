@@ -43,7 +43,7 @@ struct Links: BitwiseCopyable {
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let count = clip.tokensPerFrame
-            let origins = CentredTokens.Scratch.maximumOrigins + 1
+            let origins = Origins.most + 1
             rowTokens = plan.table(Int32.self, count)
             scales = plan.table(Float.self, count)
             shifts = plan.table(Float.self, count)
@@ -200,9 +200,9 @@ struct Links: BitwiseCopyable {
         BLAS.products(
             MatrixView(base: room.rows.base, rows: rows, columns: clip.channels, stride: clip.channels), others,
             into: room.products.base)
-        DoublePrecision.products(earlier.origins, later.tokens, into: scratch.projections.base)
-        DoublePrecision.products(later.origins, earlier.tokens, into: scratch.earlierProjections.base)
-        DoublePrecision.products(later.origins, earlier.origins, into: scratch.between.base)
+        DoublePrecision.products(earlier.origins.matrix, later.tokens, into: scratch.projections.base)
+        DoublePrecision.products(later.origins.matrix, earlier.tokens, into: scratch.earlierProjections.base)
+        DoublePrecision.products(later.origins.matrix, earlier.origins.matrix, into: scratch.between.base)
         for row in 0..<rows {
             let index = Int(scratch.rowTokens[row])
             let (group, inverse) = (later.group(index), later.inverseNorm(index))
@@ -216,7 +216,7 @@ struct Links: BitwiseCopyable {
                 let shared =
                     scratch.earlierProjections[group &* count &+ column] * earlier.inverseNorm(column)
                     + scratch.projections[other &* count &+ index] * inverse
-                    - scratch.between[group &* earlier.originCount &+ other]
+                    - scratch.between[group &* earlier.origins.count &+ other]
                 distances[column] = Float(1 - (Double(distances[column]) + shared))
             }
         }

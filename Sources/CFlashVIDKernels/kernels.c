@@ -44,6 +44,9 @@ struct kernels {
     float (*squared_distance_single)(const float *, const float *, intptr_t);
     void (*nearest)(const float *, intptr_t, const float *, float *, float *);
     void (*smallest)(const float *, const float *, float, intptr_t, int, float *);
+    intptr_t (*at_most)(const float *, intptr_t, float, intptr_t, int32_t *);
+    intptr_t (*rivals)(
+        const float *, const float *, const float *, intptr_t, const struct flashvid_error *, int32_t *, float *);
     void (*from_float16)(const uint16_t *, float *, intptr_t);
     void (*from_bfloat16)(const uint16_t *, float *, intptr_t);
 };
@@ -207,6 +210,16 @@ void flashvid_nearest(const float *distances, intptr_t n, const float *errors, f
 void flashvid_smallest(
     const float *values, const float *offsets, float sign, intptr_t count, int wanted, float *smallest) {
     kernels()->smallest(values, offsets, sign, count, wanted, smallest);
+}
+
+intptr_t flashvid_at_most(const float *values, intptr_t count, float limit, intptr_t most, int32_t *indices) {
+    return kernels()->at_most(values, count, limit, most, indices);
+}
+
+intptr_t flashvid_rivals(
+    const float *values, const float *squares, const float *lengths, intptr_t count, const struct flashvid_error *error,
+    int32_t *indices, float *bound) {
+    return kernels()->rivals(values, squares, lengths, count, error, indices, bound);
 }
 
 void flashvid_from_float16(const uint16_t *source, float *target, intptr_t count) {

@@ -321,6 +321,67 @@ static void LEVEL(smallest)(
     }
 }
 
+static intptr_t LEVEL(at_most)(const float *values, intptr_t count, float limit, intptr_t most, int32_t *indices) {
+    intptr_t found = 0, i = 0;
+    v8f limits = {0};
+    limits += limit;
+    while (i < count) {
+        for (; i + 8 <= count; i += 8) {
+            if (__builtin_reduce_or((v8i)(LEVEL(load_single)(values + i) <= limits))) break;
+        }
+        intptr_t end = i + 8 < count ? i + 8 : count;
+        for (; i < end; i++) {
+            if (!(values[i] <= limit)) continue;
+            if (found == most) return most + 1;
+            indices[found++] = (int32_t)i;
+        }
+    }
+    return found;
+}
+
+static intptr_t LEVEL(rivals)(
+    const float *values, const float *squares, const float *lengths, intptr_t count, const struct flashvid_error *error,
+    int32_t *indices, float *bound) {
+#define ERROR_OF(v, s, l) (error->constant + error->of_square * (s) + error->of_length * (l) + error->of_value * (v))
+    v8f low = {0};
+    low += __builtin_inff();
+    intptr_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        v8f value = LEVEL(load_single)(values + i);
+        v8f size = __builtin_elementwise_max(value, -value);
+        low = __builtin_elementwise_min(
+            low, value + ERROR_OF(size, LEVEL(load_single)(squares + i), LEVEL(load_single)(lengths + i)));
+    }
+    float lowest = __builtin_inff();
+    for (int lane = 0; lane < 8; lane++) lowest = least(lowest, low[lane]);
+    for (; i < count; i++) {
+        float size = values[i] < 0 ? -values[i] : values[i];
+        lowest = least(lowest, values[i] + ERROR_OF(size, squares[i], lengths[i]));
+    }
+    *bound = lowest;
+    v8f bounds = {0};
+    bounds += lowest;
+    intptr_t found = 0;
+    i = 0;
+    while (i < count) {
+        for (; i + 8 <= count; i += 8) {
+            v8f value = LEVEL(load_single)(values + i);
+            v8f size = __builtin_elementwise_max(value, -value);
+            v8f other = value - ERROR_OF(size, LEVEL(load_single)(squares + i), LEVEL(load_single)(lengths + i));
+            // What is no number may be anything.
+            if (__builtin_reduce_or(~(v8i)(other > bounds))) break;
+        }
+        intptr_t end = i + 8 < count ? i + 8 : count;
+        for (; i < end; i++) {
+            float size = values[i] < 0 ? -values[i] : values[i];
+            if (values[i] - ERROR_OF(size, squares[i], lengths[i]) > lowest) continue;
+            indices[found++] = (int32_t)i;
+        }
+    }
+#undef ERROR_OF
+    return found;
+}
+
 // Bits of float16 to bits of float32. Moving exponent and mantissa into place and multiplying by 2^112 mends the exponent's
 // bias and normalises subnormals in one exact step; infinities and NaN would come out finite (65536 and above) and get the
 // full exponent instead.
@@ -354,5 +415,5 @@ static const struct kernels LEVEL(kernels) = {
     LEVEL(dot), LEVEL(dot_mixed), LEVEL(dot_double), LEVEL(squared_distance), LEVEL(squared_distance_mixed), LEVEL(dots),
     LEVEL(squared_distances), LEVEL(squared_distances_mixed), LEVEL(sum_rows), LEVEL(sum_strided), LEVEL(sum_double),
     LEVEL(maximum), LEVEL(divide), LEVEL(round), LEVEL(round_less), LEVEL(scaled_less), LEVEL(round_plus),
-    LEVEL(subtract), LEVEL(squared_distance_single), LEVEL(nearest), LEVEL(smallest), LEVEL(from_float16), LEVEL(from_bfloat16),
+    LEVEL(subtract), LEVEL(squared_distance_single), LEVEL(nearest), LEVEL(smallest), LEVEL(at_most), LEVEL(rivals), LEVEL(from_float16), LEVEL(from_bfloat16),
 };

@@ -302,9 +302,7 @@ struct Clusters: Stage {
         DoublePrecision.products(origins.matrix, values, into: scratch.projections.base)
         for row in 0..<count {
             let group = Int(scratch.groups[row])
-            // What is computed in double errs by far less than that.
-            let square = origins.product(group, group)
-            scratch.errors[row] += Float(1e-12 * square + 1e-11 * (square * Double(scratch.squares[row])).squareRoot())
+            scratch.errors[row] += Float(origins.slack(group))
             for column in (row &+ 1)..<max(count, row &+ 1) where Int(scratch.groups[column]) != group {
                 let other = Int(scratch.groups[column])
                 func projection(_ origin: Int, _ position: Int) -> Double {

@@ -49,4 +49,39 @@ enum SinglePrecision {
         }
         return smallest
     }
+
+    /// Indices of numbers that are at most `limit`, to `indices`, `most` at the most. Returns how many they are, or most + 1
+    /// where there are more.
+    static func atMost(
+        _ limit: Float, of values: UnsafePointer<Float>, count: Int, most: Int, into indices: Table<Int32>
+    ) -> Int {
+        flashvid_at_most(values, count, limit, most, indices.base)
+    }
+
+    /// What a squared distance less a square of its own may err by: `constant`, and parts of the other square, of its root
+    /// and of the number itself.
+    struct Error {
+        var constant: Float
+        var ofSquare: Float
+        var ofLength: Float
+        var ofValue: Float
+
+        @inline(__always)
+        func callAsFunction(_ value: Float, _ square: Float, _ length: Float) -> Float {
+            constant + ofSquare * square + ofLength * length + ofValue * abs(value)
+        }
+    }
+
+    /// Indices of the numbers that may be the smallest, to `indices`, with what numbers may err by. Returns how many, and
+    /// the smallest upper bound.
+    static func rivals(
+        _ values: UnsafePointer<Float>, squares: UnsafePointer<Float>, lengths: UnsafePointer<Float>, count: Int,
+        _ error: Error, into indices: Table<Int32>
+    ) -> (count: Int, bound: Float) {
+        var bound: Float = 0
+        var parts = flashvid_error(
+            constant: error.constant, of_square: error.ofSquare, of_length: error.ofLength, of_value: error.ofValue)
+        let found = flashvid_rivals(values, squares, lengths, count, &parts, indices.base, &bound)
+        return (found, bound)
+    }
 }

@@ -26,7 +26,7 @@ struct EqualRows: Stage {
         let scratch = refinement.scratch(worker)
         let (rows, channels) = (refinement.rows, refinement.clip.channels)
         let range = refinement.rows(ofSegment: segment)
-        let places = scratch.equalRows.places.part(0..<Scratch.size(range.count))
+        let places = scratch.nearestRows.equalRows.places.part(0..<Scratch.size(range.count))
         places.fill(-1)
         for row in range {
             isRepeat[row] = false
@@ -51,7 +51,7 @@ struct EqualRows: Stage {
     private func areEqual(_ a: Int, _ b: Int, _ scratch: Refinement.Scratch) -> Bool {
         let rows = refinement.rows
         if rows.kinds[a] == .selected, rows.kinds[b] == .selected { return true }
-        guard !refinement.sharePlace(a, b) else { return false }
+        guard refinement.place(ofRow: a) != refinement.place(ofRow: b) else { return false }
         let (first, second) = (refinement.value(ofRow: a, scratch), refinement.value(ofRow: b, scratch))
         return (0..<refinement.clip.channels).allSatisfy { first[$0] == second[$0] }
     }

@@ -36,6 +36,13 @@ struct Origins: BitwiseCopyable {
         }
     }
 
+    /// So many that were made before.
+    init(count: Int, channels: Int, in scratch: Scratch) {
+        self.channels = channels
+        self.scratch = scratch
+        self.count = count
+    }
+
     var matrix: MatrixView {
         MatrixView(base: scratch.values.base, rows: count, columns: channels, stride: channels)
     }
@@ -51,6 +58,18 @@ struct Origins: BitwiseCopyable {
     /// Squared distance of two, after ``multiply()``.
     @inline(__always)
     func squaredDistance(_ a: Int, _ b: Int) -> Double { product(a, a) + product(b, b) - 2 * product(a, b) }
+
+    /// What the parts in double of a squared distance of rows of two origins may err by, where that is not covered by a share
+    /// of 1e-7 of the distance or of the rows' squares less their origins: 0, unless another origin is much nearer than
+    /// origins are long.
+    func slack(_ origin: Int) -> Double {
+        var (longest, nearest) = (0.0, Double.infinity)
+        for other in 0..<count {
+            longest = max(longest, product(other, other))
+            if other != origin { nearest = min(nearest, squaredDistance(origin, other)) }
+        }
+        return nearest < 1e-4 * longest ? 1e-12 * longest : 0
+    }
 
     /// Takes over all of another's.
     mutating func copy(_ other: Origins) {

@@ -1,0 +1,645 @@
+/// The nearest row of its segment for every unselected token (spec 12.2).
+struct NearestRows: BitwiseCopyable {
+    struct Space: BitwiseCopyable {
+        /// [F·N] the row that is nearest to a token.
+        fileprivate let nearest: Table<Int32>
+        /// [K] by row: whether it is equal to an earlier one of its segment.
+        fileprivate let isRepeat: Table<Bool>
+        /// [K] its square and its length; the square again, out of reach for those that repeat another.
+        fileprivate let squares: Table<Float>
+        fileprivate let lengths: Table<Float>
+        fileprivate let reachable: Table<Float>
+        /// [K] the number of its origin, and [K, origins] its products with all origins of its segment.
+        fileprivate let groups: Table<Int32>
+        fileprivate let projections: Table<Double>
+        /// [F, origins] by segment: rows that are its origins, and [F] how many.
+        fileprivate let leaders: Table<Int32>
+        fileprivate let leaderCounts: Table<Int32>
+        /// [threads] see ``WorkStealingQueue``.
+        fileprivate let queue: Table<UInt64>
+
+        init(_ input: Input, threads: Int, plan: inout Arena.Plan) {
+            let runs = input.configuration.refinementRounds > 0
+            let (frames, rows) = (runs ? input.clip.frames : 0, Scratch.rows(input))
+            nearest = plan.table(Int32.self, frames * input.clip.tokensPerFrame)
+            isRepeat = plan.table(Bool.self, rows)
+            squares = plan.table(Float.self, rows)
+            lengths = plan.table(Float.self, rows)
+            reachable = plan.table(Float.self, rows)
+            groups = plan.table(Int32.self, rows)
+            projections = plan.table(Double.self, rows, Origins.most + 1)
+            leaders = plan.table(Int32.self, frames, Origins.most)
+            leaderCounts = plan.table(Int32.self, frames)
+            queue = plan.table(UInt64.self, threads)
+        }
+    }
+
+    /// What a thread needs for a frame.
+    struct Scratch: BitwiseCopyable {
+        fileprivate static let maximumRowDistances = 640
+
+        /// [N, D] tokens that enter a product, and [N] which they are.
+        fileprivate let tokens: Table<Float>
+        fileprivate let tokenIndices: Table<Int32>
+        /// Products of some tokens with a segment's rows.
+        fileprivate let products: Table<Float>
+        /// Lower bounds of the squared distances of a segment's rows from each other, for the round and the segment that they
+        /// were made for last.
+        fileprivate let rowDistances: Table<Float>
+        fileprivate let rowDistancesMade: Memo
+        /// [K] positions of rows that are near enough or may be the nearest, and [N] numbers of these.
+        fileprivate let candidates: Table<Int32>
+        fileprivate let nearby: Table<Float>
+        /// Distances of a frame that were computed singly, and [N] tokens that were left to a block, how many, and [N] their
+        /// nearest distances so far, and what they are compared by in float32 at the most.
+        fileprivate let singles: Table<Int>
+        fileprivate let open: Table<Int32>
+        fileprivate let openCount: Table<Int>
+        fileprivate let openNearest: Table<Double>
+        fileprivate let openBound: Table<Float>
+        /// [N, 32] distances of tokens that were left open from rows, [N] by token which of these may be its
+        /// nearest, a bit a row, and [N] and [32] which of both are measured together.
+        fileprivate let distances: Table<Double>
+        fileprivate let rivals: Table<UInt64>
+        fileprivate let together: Table<Int32>
+        fileprivate let panelRows: Table<Int32>
+        fileprivate let classes: TokenClasses.Scratch
+        let equalRows: EqualRows.Scratch
+        /// [N] by first token of a class, one that has its row.
+        fileprivate let assigned: Table<Int32>
+        /// The origins of a segment, for the round and the segment that they were made for last.
+        fileprivate let origins: Origins.Scratch
+        fileprivate let originsMade: Memo
+        /// [N] by token: its origin, its length less that, and [N, origins] its products with all.
+        fileprivate let groups: Table<Int32>
+        fileprivate let lengths: Table<Float>
+        fileprivate let projections: Table<Double>
+        /// [D] a token less its origin.
+        fileprivate let centred: Table<Float>
+
+        init(_ input: Input, plan: inout Arena.Plan) {
+            let (clip, runs) = (input.clip, input.configuration.refinementRounds > 0)
+            let (count, channels) = runs ? (clip.tokensPerFrame, clip.channels) : (0, 0)
+            let rows = Self.rows(input)
+            let square = count.multipliedReportingOverflow(by: count)
+            tokens = plan.table(Float.self, count, channels)
+            tokenIndices = plan.table(Int32.self, count)
+            products = plan.table(Float.self, max(square.overflow ? Int.max : square.partialValue, rows))
+            let side = min(Self.maximumRowDistances, rows)
+            rowDistances = plan.table(Float.self, side, side)
+            rowDistancesMade = Memo(plan: &plan)
+            candidates = plan.table(Int32.self, max(count, rows))
+            nearby = plan.table(Float.self, count)
+            singles = plan.table(Int.self, 1)
+            open = plan.table(Int32.self, count)
+            openCount = plan.table(Int.self, 1)
+            openNearest = plan.table(Double.self, count)
+            openBound = plan.table(Float.self, count)
+            distances = plan.table(Double.self, count, Refinement.Scratch.maximumValues)
+            rivals = plan.table(UInt64.self, count)
+            together = plan.table(Int32.self, count)
+            panelRows = plan.table(Int32.self, Refinement.Scratch.maximumValues)
+            classes = TokenClasses.Scratch(clip, plan: &plan)
+            equalRows = EqualRows.Scratch(rows: rows, plan: &plan)
+            assigned = plan.table(Int32.self, clip.tokensPerFrame)
+            origins = Origins.Scratch(clip, plan: &plan)
+            originsMade = Memo(plan: &plan)
+            groups = plan.table(Int32.self, count)
+            lengths = plan.table(Float.self, count)
+            projections = plan.table(Double.self, count, Origins.most + 1)
+            centred = plan.table(Float.self, channels)
+        }
+
+        /// Rows of the clip: a token is compared with every one of its segment, which may be all.
+        fileprivate static func rows(_ input: Input) -> Int {
+            input.configuration.refinementRounds > 0 ? input.budget.rows(of: 0..<input.clip.frames) : 0
+        }
+
+        /// To be called before a clip's first round.
+        func forget() {
+            rowDistancesMade.forget()
+            originsMade.forget()
+        }
+    }
+
+    private let refinement: Refinement
+    private let space: Space
+    private var clip: Clip { refinement.clip }
+    private var selection: Selection { refinement.selection }
+    private var tolerance: Float { Float(refinement.input.tolerance) }
+
+    init(_ refinement: Refinement, in space: Space) {
+        self.refinement = refinement
+        self.space = space
+    }
+
+    /// Finds the nearest rows. Costs at the most one product of the unselected tokens with their segment's rows. Takes the
+    /// origin out of the rows of a segment that has some.
+    func find(on team: Team) throws(FlashVIDError) {
+        let segments = refinement.segments.count
+        try team.run(EqualRows(refinement: refinement, isRepeat: space.isRepeat), over: segments)
+        try team.run(Grouping(rows: self), over: segments)
+        try team.run(Measures(rows: self), over: refinement.rowTasks)
+        try team.run(Search(self), over: team.threads)
+    }
+
+    // MARK: Reading
+
+    /// The row that is nearest to a token.
+    func row(ofToken token: Int) -> Int32 { space.nearest[token] }
+
+    /// Whether a segment's rows are less their origins.
+    func isCentred(_ segment: Int) -> Bool { space.leaderCounts[segment] > 0 }
+
+    private func scratch(_ worker: Worker) -> Scratch { refinement.scratch(worker).nearestRows }
+
+    private func key(_ segment: Int) -> Int { refinement.finishedRounds * clip.frames + segment }
+
+    // MARK: Origins
+    //
+    // Where rows of a segment are much alike, their origins are taken out of them and of the tokens (``Origins``):
+    //
+    //     |a - b|² = |y|² + |z|² - 2 y·z + |o - p|² + 2 (o - p)·(y - z)    for a = o + y, b = p + z.
+
+    /// Looks for origins among a segment's rows.
+    private struct Grouping: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+
+        func run(_ segment: Int, _ worker: Worker) { rows.group(segment: segment) }
+    }
+
+    private func group(segment: Int) {
+        let rows = refinement.rows(ofSegment: segment)
+        let leaders = space.leaders.row(segment, of: Origins.most)
+        var count = 0
+        func areNear(_ a: Int, _ b: Int) -> Bool {
+            let (first, other) = (refinement.rows[a].base, refinement.rows[b].base)
+            let square = BLAS.dot(first, first, count: clip.channels)
+            return SinglePrecision.squaredDistance(first, other, count: clip.channels) < square * Origins.radius / 2
+        }
+        // Rows from all over the segment are compared with some of them. Few segments need more than the first four.
+        let samples = min(rows.count, 24)
+        func sample(_ number: Int) -> Int { rows.lowerBound + number * rows.count / samples }
+        for number in 0..<min(samples, Origins.most) {
+            if number == 4, count == 0 { break }
+            let row = sample(number * samples / min(samples, Origins.most))
+            guard !(0..<count).contains(where: { areNear(Int(leaders[$0]), row) }) else { continue }
+            let near = (0..<samples).count {
+                sample($0) != row && !space.isRepeat[sample($0)] && areNear(row, sample($0))
+            }
+            guard near >= 2 else { continue }
+            leaders[count] = Int32(row)
+            count += 1
+        }
+        space.leaderCounts[segment] = Int32(count)
+        guard count > 0 else { return }
+        for row in rows {
+            let value = refinement.rows[row].base
+            var (least, group) = (BLAS.dot(value, value, count: clip.channels) * Origins.radius, 0)
+            for leader in 0..<count {
+                let other = refinement.rows[Int(leaders[leader])].base
+                let distance = SinglePrecision.squaredDistance(value, other, count: clip.channels)
+                if distance < least { (least, group) = (distance, leader + 1) }
+            }
+            space.groups[row] = Int32(group)
+        }
+    }
+
+    /// The origins of a segment that has some.
+    private func origins(ofSegment segment: Int, _ worker: Worker) -> Origins {
+        let scratch = scratch(worker)
+        var origins = Origins(channels: clip.channels, in: scratch.origins)
+        let leaders = space.leaders.row(segment, of: Origins.most)
+        let count = Int(space.leaderCounts[segment])
+        scratch.originsMade(key(segment)) {
+            for leader in 0..<count {
+                _ = origins.add { target in
+                    DoublePrecision.round(
+                        refinement.value(ofRow: Int(leaders[leader]), refinement.scratch(worker)), into: target,
+                        count: clip.channels)
+                }
+            }
+            origins.multiply()
+        }
+        return Origins(count: count + 1, channels: clip.channels, in: scratch.origins)
+    }
+
+    /// Squares of the rows, less their origins where their segment has some.
+    private struct Measures: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+
+        func run(_ task: Int, _ worker: Worker) {
+            for row in rows.refinement.rows(ofTask: task) { rows.measure(row: row, worker) }
+        }
+    }
+
+    private func measure(row: Int, _ worker: Worker) {
+        let segment = refinement.segment(ofRow: row)
+        let value = refinement.rows[row].base
+        if isCentred(segment) {
+            let origins = origins(ofSegment: segment, worker)
+            DoublePrecision.round(
+                refinement.value(ofRow: row, refinement.scratch(worker)), less: origins.row(Int(space.groups[row])),
+                into: value, count: clip.channels)
+            let centred = refinement.rows.matrix(row..<(row + 1))
+            DoublePrecision.products(
+                centred, origins.matrix, into: space.projections.row(row, of: Origins.most + 1).base)
+        }
+        let square = BLAS.dot(value, value, count: clip.channels)
+        space.squares[row] = square
+        space.lengths[row] = square.squareRoot()
+        space.reachable[row] = space.isRepeat[row] ? .greatestFiniteMagnitude : square
+    }
+
+    @inline(__always)
+    private func projection(_ origin: Int, _ row: Int) -> Double {
+        space.projections[row &* (Origins.most + 1) &+ origin]
+    }
+
+    // MARK: Tokens
+
+    /// A frame's tokens as its segment's rows are.
+    private struct FrameTokens {
+        let rows: NearestRows
+        let frame: Int
+        let segment: Int
+        let range: Range<Int>
+        let scratch: Scratch
+        /// Where the segment has some.
+        let origins: Origins?
+
+        /// `tokens` are the frame's as they are, of which `room` may be the memory.
+        init(_ rows: NearestRows, _ frame: Int, _ tokens: MatrixView, _ worker: Worker) {
+            self.rows = rows
+            self.frame = frame
+            segment = rows.refinement.segments.containing(frame)
+            range = rows.refinement.rows(ofSegment: segment)
+            scratch = rows.scratch(worker)
+            guard rows.isCentred(segment) else {
+                origins = nil
+                return
+            }
+            let origins = rows.origins(ofSegment: segment, worker)
+            self.origins = origins
+            let (scratch, count) = (scratch, origins.count)
+            DoublePrecision.products(tokens, origins.matrix, into: scratch.projections.base)
+            for index in 0..<tokens.rows {
+                let token = tokens.row(index)
+                let square = DoublePrecision.dot(token, token, count: tokens.columns)
+                let line = scratch.projections.base + index &* count
+                var (least, group) = (square * Double(Origins.radius), 0)
+                for origin in 1..<max(count, 1) {
+                    let distance = square + origins.product(origin, origin) - 2 * line[origin]
+                    if distance < least { (least, group) = (distance, origin) }
+                }
+                scratch.groups[index] = Int32(group)
+                for origin in 0..<count { line[origin] -= origins.product(origin, group) }
+            }
+        }
+
+        func token(_ index: Int) -> Int { frame &* rows.clip.tokensPerFrame &+ index }
+
+        /// Writes a token less its origin, and notes its length.
+        func write(_ index: Int, into target: UnsafeMutablePointer<Float>) {
+            let channels = rows.clip.channels
+            rows.clip.copyToken(token(index), into: target)
+            if let origins {
+                SinglePrecision.subtract(
+                    origins.row(Int(scratch.groups[index])), from: target, into: target, count: channels)
+                scratch.lengths[index] = BLAS.dot(target, target, count: channels).squareRoot()
+            } else {
+                let inverse = rows.selection.inverseNorm(token(index))
+                scratch.lengths[index] = inverse > 0 ? 1 / inverse : 0
+            }
+        }
+
+        /// What the squared distance of a token from a row has beside that of the two less their origins.
+        @inline(__always)
+        func shift(_ index: Int, _ row: Int, _ origins: Origins) -> Float {
+            let (group, other) = (Int(scratch.groups[index]), Int(rows.space.groups[row]))
+            guard group != other else { return 0 }
+            let line = scratch.projections.base + index &* origins.count
+            let across =
+                line[group] - line[other] - rows.projection(group, row) + rows.projection(other, row)
+            return Float(origins.squaredDistance(group, other) + 2 * across)
+        }
+
+        /// The squared distance of a token from a row less the token's square, from their product.
+        @inline(__always)
+        func value(_ index: Int, _ row: Int, _ product: Float) -> Float {
+            let value = rows.space.squares[row] - 2 * product
+            return origins.map { value + shift(index, row, $0) } ?? value
+        }
+
+        /// Turns products of a token with some rows into such numbers; those of rows that repeat another are out of reach.
+        func values(_ index: Int, _ range: Range<Int>, from products: Table<Float>) {
+            let reachable = rows.space.reachable.base + range.lowerBound
+            for position in 0..<range.count {
+                products.base[position] = reachable[position] - 2 * products.base[position]
+            }
+            guard let origins else { return }
+            for position in 0..<range.count {
+                products[position] += shift(index, range.lowerBound &+ position, origins)
+            }
+        }
+
+        /// What such a number may err by.
+        func error(_ index: Int) -> SinglePrecision.Error {
+            let length = scratch.lengths[index]
+            var least = Float.leastNormalMagnitude * Float(4 * rows.clip.channels)
+            if let origins { least += Float(origins.slack(Int(scratch.groups[index]))) + 1e-7 * length * length }
+            return SinglePrecision.Error(
+                // Of numbers beyond float32's squares nothing is known.
+                constant: rows.selection.isExtreme(token(index)) ? .infinity : least,
+                ofSquare: rows.tolerance, ofLength: 2 * rows.tolerance * length, ofValue: 0x1p-22)
+        }
+    }
+
+    // MARK: Search
+
+    /// A task is a thread, which takes frames from a queue: neighbours share their segment's rows.
+    private struct Search: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+        let queue: WorkStealingQueue
+
+        init(_ rows: NearestRows) {
+            self.rows = rows
+            queue = WorkStealingQueue(rows.clip.frames, in: rows.space.queue)
+        }
+
+        func run(_ thread: Int, _ worker: Worker) {
+            while !worker.isOver, let frame = queue.next(for: thread) {
+                rows.search(frame: frame, worker)
+                worker.advance(by: Work.refinement)
+            }
+        }
+    }
+
+    private func search(frame: Int, _ worker: Worker) {
+        let scratch = scratch(worker)
+        // In place, or converted into where those that are left then move up.
+        let source = clip.frame(frame, convertedInto: scratch.tokens.base)
+        let tokens = FrameTokens(self, frame, source, worker)
+        let (range, count) = (tokens.range, tokens.range.count)
+        let knowsDistances = count <= Scratch.maximumRowDistances
+        if knowsDistances {
+            scratch.rowDistancesMade(key(tokens.segment)) { measureRows(tokens) }
+        }
+        scratch.singles[0] = 0
+        scratch.openCount[0] = 0
+        let classes = TokenClasses(source, in: scratch.classes)
+        scratch.assigned.fill(-1)
+        var left = 0
+        for index in 0..<clip.tokensPerFrame where !selection.isSelected(tokens.token(index)) {
+            // Equal tokens have one nearest row.
+            let first = classes.first(index)
+            guard scratch.assigned[first] < 0 else { continue }
+            scratch.assigned[first] = Int32(index)
+            if knowsDistances, searchNearby(index, tokens, worker) { continue }
+            tokens.write(index, into: scratch.tokens.row(left, of: clip.channels).base)
+            scratch.tokenIndices[left] = Int32(index)
+            left += 1
+        }
+        let block = max(1, scratch.products.count / count)
+        for start in stride(from: 0, to: left, by: block) {
+            let some = min(block, left - start)
+            let part = MatrixView(
+                base: scratch.tokens.base + start &* clip.channels, rows: some, columns: clip.channels,
+                stride: clip.channels)
+            BLAS.products(part, refinement.rows.matrix(range), into: scratch.products.base)
+            for position in 0..<some {
+                let index = Int(scratch.tokenIndices[start + position])
+                let values = scratch.products.row(position, of: count)
+                tokens.values(index, range, from: values)
+                choose(index, tokens, values, worker)
+            }
+        }
+        settleOpen(tokens, worker)
+        guard !classes.areDistinct else { return }
+        for index in 0..<clip.tokensPerFrame where !selection.isSelected(tokens.token(index)) {
+            let assigned = Int(scratch.assigned[classes.first(index)])
+            guard assigned != index else { continue }
+            space.nearest[tokens.token(index)] = space.nearest[tokens.token(assigned)]
+            worker.countSettled(byClass: 1)
+        }
+    }
+
+    /// Lower bounds of the squared distances of a segment's rows from each other.
+    private func measureRows(_ tokens: FrameTokens) {
+        let (range, count, distances) = (tokens.range, tokens.range.count, tokens.scratch.rowDistances.base)
+        BLAS.gram(refinement.rows.matrix(range), into: distances)
+        for row in 0..<count {
+            let (first, square) = (range.lowerBound &+ row, space.squares[range.lowerBound &+ row])
+            for column in row..<count {
+                let other = range.lowerBound &+ column
+                let sum = square + space.squares[other]
+                var distance = sum - 2 * distances[row &* count &+ column]
+                if let origins = tokens.origins {
+                    distance += shift(first, other, origins) - Float(origins.slack(Int(space.groups[first])))
+                }
+                distance -= 2 * tolerance * sum + abs(distance) * 0x1p-22
+                distances[row &* count &+ column] = space.isRepeat[other] ? .infinity : distance
+                distances[column &* count &+ row] = space.isRepeat[first] ? .infinity : distance
+            }
+        }
+    }
+
+    /// What the squared distance of two rows has beside that of the two less their origins.
+    private func shift(_ a: Int, _ b: Int, _ origins: Origins) -> Float {
+        let (group, other) = (Int(space.groups[a]), Int(space.groups[b]))
+        guard group != other else { return 0 }
+        let across = projection(group, a) - projection(other, a) - projection(group, b) + projection(other, b)
+        return Float(origins.squaredDistance(group, other) + 2 * across)
+    }
+
+    /// Finds a token's row without a product of the frame, if the distances between rows leave few candidates: by the
+    /// triangle inequality a row farther than 2d from the token's present one, which is at distance d, is no nearer.
+    private func searchNearby(_ index: Int, _ tokens: FrameTokens, _ worker: Worker) -> Bool {
+        let (scratch, token, range) = (tokens.scratch, tokens.token(index), tokens.range)
+        guard selection.inverseNorm(token) > 0 else { return false }
+        let present = Int(refinement.rowOfToken[token])
+        let source: UnsafePointer<Float>
+        if tokens.origins == nil, clip.type == .float32 {
+            source = refinement.scratch(worker).token.token(token, of: clip)
+            scratch.lengths[index] = 1 / selection.inverseNorm(token)
+        } else {
+            tokens.write(index, into: scratch.centred.base)
+            source = UnsafePointer(scratch.centred.base)
+        }
+        let square = scratch.lengths[index] * scratch.lengths[index]
+        func value(_ row: Int) -> Float {
+            tokens.value(index, row, BLAS.dot(source, refinement.rows[row].base, count: clip.channels))
+        }
+        let own = value(present)
+        // Each error is at most the tolerance times a square or a product of lengths, which is at most half their sum.
+        let distance =
+            square + own + 2 * tolerance * (square + space.squares[present])
+            + tokens.error(index)(own, 0, 0)
+        guard distance.isFinite else { return false }
+        // Of squared distances, with float32's rounding of the sum above.
+        let limit = 4 * distance * 1.0001
+
+        // A dot product costs several times its share of a matrix product.
+        let most = min(clip.tokensPerFrame, max(1, range.count / 16))
+        let number = SinglePrecision.atMost(
+            limit, of: scratch.rowDistances.base + (present - range.lowerBound) &* range.count, count: range.count,
+            most: most, into: scratch.candidates)
+        guard number <= most else { return false }
+        for candidate in 0..<number {
+            let row = range.lowerBound &+ Int(scratch.candidates[candidate])
+            scratch.nearby[candidate] = row == present ? own : value(row)
+        }
+        choose(index, tokens, among: number, worker) { scratch.nearby[$0] }
+        return true
+    }
+
+    // MARK: Decision
+
+    /// Gives a token the nearest of its segment's rows.
+    private func choose(_ index: Int, _ tokens: FrameTokens, _ values: Table<Float>, _ worker: Worker) {
+        let (scratch, range) = (tokens.scratch, tokens.range)
+        let rivals = SinglePrecision.rivals(
+            values.base, squares: space.squares.base + range.lowerBound, lengths: space.lengths.base + range.lowerBound,
+            count: range.count, tokens.error(index), into: scratch.candidates)
+        choose(index, tokens, among: rivals.count, worker) { values[Int(scratch.candidates[$0])] }
+    }
+
+    /// Gives a token the nearest of some rows, `Scratch.candidates`; of equally near ones the first. Compares squared
+    /// distances less the token's own square. Leaves it open once that a frame has asked for many distances in double.
+    private func choose(
+        _ index: Int, _ tokens: FrameTokens, among count: Int, _ worker: Worker, value: (Int) -> Float
+    ) {
+        let (scratch, range, token) = (tokens.scratch, tokens.range, tokens.token(index))
+        let error = tokens.error(index)
+        func row(_ candidate: Int) -> Int { range.lowerBound &+ Int(scratch.candidates[candidate]) }
+        func within(_ candidate: Int) -> Float {
+            error(value(candidate), space.squares[row(candidate)], space.lengths[row(candidate)])
+        }
+        let nearest = Decision.largest(
+            of: 0..<count, where: { !space.isRepeat[row($0)] }, lower: { -(value($0) + within($0)) },
+            upper: { error.constant == .infinity ? .infinity : -(value($0) - within($0)) },
+            leavesOpen: { rivals, lower in
+                guard scratch.singles[0] &+ rivals > clip.tokensPerFrame else { return false }
+                scratch.openBound[scratch.openCount[0]] = -lower
+                return true
+            },
+            settle: { candidate in
+                scratch.singles[0] &+= 1
+                worker.countSettled(singly: 1)
+                let values = refinement.scratch(worker)
+                let value = refinement.value(ofRow: row(candidate), values)
+                return -DoublePrecision.squaredDistance(
+                    values.token.token(token, of: clip), value, count: clip.channels)
+            })
+        if nearest.index < 0 {
+            worker.countCloseCall()
+            scratch.open[scratch.openCount[0]] = Int32(index)
+            scratch.openCount[0] &+= 1
+            return
+        }
+        if nearest.value != nil { worker.countCloseCall() }
+        space.nearest[token] = Int32(row(nearest.index))
+    }
+
+    // MARK: In blocks
+
+    /// Finds the nearest rows of the tokens that were left open, in double: a panel of rows at a time, and of these the ones
+    /// that may be it.
+    private func settleOpen(_ tokens: FrameTokens, _ worker: Worker) {
+        let (scratch, range) = (tokens.scratch, tokens.range)
+        let count = scratch.openCount[0]
+        guard count > 0 else { return }
+        scratch.openNearest.part(0..<count).fill(.infinity)
+        let matrix = MatrixView(
+            base: scratch.tokens.base, rows: count, columns: clip.channels, stride: clip.channels)
+        // As many products at a time as there is room for.
+        let width = max(1, scratch.products.count / count)
+        for start in stride(from: range.lowerBound, to: range.upperBound, by: width) {
+            let multiplied = start..<min(start + width, range.upperBound)
+            for position in 0..<count {
+                tokens.write(
+                    Int(scratch.open[position]), into: scratch.tokens.row(position, of: clip.channels).base)
+            }
+            BLAS.products(matrix, refinement.rows.matrix(multiplied), into: scratch.products.base)
+            for position in 0..<count {
+                tokens.values(
+                    Int(scratch.open[position]), multiplied, from: scratch.products.row(position, of: multiplied.count))
+            }
+            // Distances in double are those of the source tokens.
+            for position in 0..<count where tokens.origins != nil {
+                clip.copyToken(
+                    tokens.token(Int(scratch.open[position])),
+                    into: scratch.tokens.row(position, of: clip.channels).base)
+            }
+            var row = start
+            while row < multiplied.upperBound {
+                let place = refinement.place(ofRow: row)
+                let panel = row..<min(row + Refinement.Scratch.maximumValues - place, multiplied.upperBound)
+                markRivals(panel, of: multiplied, tokens, count)
+                settleRivals(panel, tokens, matrix, worker)
+                row = panel.upperBound
+            }
+        }
+    }
+
+    /// Marks, a bit a row of a panel, which may be the nearest of the tokens that were left open, and sorts these by that.
+    private func markRivals(_ panel: Range<Int>, of multiplied: Range<Int>, _ tokens: FrameTokens, _ count: Int) {
+        let scratch = tokens.scratch
+        for position in 0..<count {
+            let error = tokens.error(Int(scratch.open[position]))
+            let values = scratch.products.row(position, of: multiplied.count)
+            var rivals: UInt64 = 0
+            for (other, row) in panel.enumerated() where !space.isRepeat[row] {
+                let value = values[row - multiplied.lowerBound]
+                let isFarther =
+                    value - error(value, space.squares[row], space.lengths[row]) > scratch.openBound[position]
+                if !isFarther { rivals |= 1 << other }
+            }
+            scratch.rivals[position] = rivals << 32 | UInt64(position)
+        }
+        scratch.rivals.part(0..<count).sort()
+    }
+
+    /// Measures every token's distances to its rivals of a panel. Tokens of much the same rivals are taken together, since a
+    /// block is faster than single distances, though it has some that nobody asked for.
+    private func settleRivals(_ panel: Range<Int>, _ tokens: FrameTokens, _ matrix: MatrixView, _ worker: Worker) {
+        let scratch = tokens.scratch
+        var start = 0
+        while start < matrix.rows {
+            var (end, mask, asked) = (start, UInt64(0), 0)
+            while end < matrix.rows {
+                let own = scratch.rivals[end] >> 32
+                let all = asked + own.nonzeroBitCount
+                guard end == start || 2 * (mask | own).nonzeroBitCount * (end - start + 1) <= 3 * all else { break }
+                (mask, asked) = (mask | own, all)
+                scratch.together[end - start] = Int32(scratch.rivals[end] & 0xFFFF_FFFF)
+                end += 1
+            }
+            var others = 0
+            for other in 0..<panel.count where mask >> other & 1 != 0 {
+                let row = panel.lowerBound + other
+                _ = refinement.value(ofRow: row, refinement.scratch(worker))
+                scratch.panelRows[others] = Int32(refinement.place(ofRow: row))
+                others += 1
+            }
+            DoublePrecision.squaredDistances(
+                matrix, rows: scratch.together.base, end - start, refinement.scratch(worker).values.base,
+                rows: scratch.panelRows.base, others, into: scratch.distances.base)
+            worker.countSettled(inBlocks: (end - start) &* others)
+            let first = panel.lowerBound - refinement.place(ofRow: panel.lowerBound)
+            for position in 0..<(end - start) {
+                let open = Int(scratch.together[position])
+                for other in 0..<others {
+                    let distance = scratch.distances[position &* others &+ other]
+                    guard distance < scratch.openNearest[open] else { continue }
+                    scratch.openNearest[open] = distance
+                    space.nearest[tokens.token(Int(scratch.open[open]))] = Int32(first + Int(scratch.panelRows[other]))
+                }
+            }
+            start = end
+        }
+    }
+}

@@ -53,9 +53,10 @@ enum SinglePrecision {
     /// Indices of numbers that are at most `limit`, to `indices`, `most` at the most. Returns how many they are, or most + 1
     /// where there are more.
     static func atMost(
-        _ limit: Float, of values: UnsafePointer<Float>, count: Int, most: Int, into indices: Table<Int32>
+        _ limit: Float, of values: UnsafePointer<Float>, count: Int, most: Int,
+        into indices: UnsafeMutablePointer<Int32>
     ) -> Int {
-        flashvid_at_most(values, count, limit, most, indices.base)
+        flashvid_at_most(values, count, limit, most, indices)
     }
 
     /// What a squared distance less a square of its own may err by: `constant`, and parts of the other square, of its root
@@ -76,12 +77,12 @@ enum SinglePrecision {
     /// the smallest upper bound.
     static func rivals(
         _ values: UnsafePointer<Float>, squares: UnsafePointer<Float>, lengths: UnsafePointer<Float>, count: Int,
-        _ error: Error, into indices: Table<Int32>
+        _ error: Error, into indices: UnsafeMutablePointer<Int32>
     ) -> (count: Int, bound: Float) {
         var bound: Float = 0
         var parts = flashvid_error(
             constant: error.constant, of_square: error.ofSquare, of_length: error.ofLength, of_value: error.ofValue)
-        let found = flashvid_rivals(values, squares, lengths, count, &parts, indices.base, &bound)
+        let found = flashvid_rivals(values, squares, lengths, count, &parts, indices, &bound)
         return (found, bound)
     }
 }

@@ -3,6 +3,9 @@ struct NearestRows: BitwiseCopyable {
     struct Space: BitwiseCopyable {
         /// [F·N] the row that is nearest to a token.
         fileprivate let nearest: Table<Int32>
+        /// [F·N] the first unselected token of the segment that is equal to one, and room to find it.
+        fileprivate let first: Table<Int32>
+        fileprivate let places: Table<Int32>
         /// [K] by row: whether it is equal to an earlier one of its segment.
         fileprivate let isRepeat: Table<Bool>
         /// [K] its square and its length; the square again, out of reach for those that repeat another.
@@ -22,6 +25,8 @@ struct NearestRows: BitwiseCopyable {
             let runs = input.configuration.refinementRounds > 0
             let (frames, rows) = (runs ? input.clip.frames : 0, Scratch.rows(input))
             nearest = plan.table(Int32.self, frames * input.clip.tokensPerFrame)
+            first = plan.table(Int32.self, frames * input.clip.tokensPerFrame)
+            places = plan.table(Int32.self, 2 * frames, input.clip.tokensPerFrame)
             isRepeat = plan.table(Bool.self, rows)
             squares = plan.table(Float.self, rows)
             lengths = plan.table(Float.self, rows)
@@ -63,10 +68,7 @@ struct NearestRows: BitwiseCopyable {
         fileprivate let rivals: Table<UInt64>
         fileprivate let together: Table<Int32>
         fileprivate let panelRows: Table<Int32>
-        fileprivate let classes: TokenClasses.Scratch
         let equalRows: EqualRows.Scratch
-        /// [N] by first token of a class, one that has its row.
-        fileprivate let assigned: Table<Int32>
         /// The origins of a segment, for the round and the segment that they were made for last.
         fileprivate let origins: Origins.Scratch
         fileprivate let originsMade: Memo
@@ -99,9 +101,7 @@ struct NearestRows: BitwiseCopyable {
             rivals = plan.table(UInt64.self, count)
             together = plan.table(Int32.self, count)
             panelRows = plan.table(Int32.self, Refinement.Scratch.maximumValues)
-            classes = TokenClasses.Scratch(clip, plan: &plan)
             equalRows = EqualRows.Scratch(rows: rows, plan: &plan)
-            assigned = plan.table(Int32.self, clip.tokensPerFrame)
             origins = Origins.Scratch(clip, plan: &plan)
             originsMade = Memo(plan: &plan)
             groups = plan.table(Int32.self, count)
@@ -137,6 +137,7 @@ struct NearestRows: BitwiseCopyable {
     /// origin out of the rows of a segment that has some.
     func find(on team: Team) throws(FlashVIDError) {
         let segments = refinement.segments.count
+        if refinement.finishedRounds == 0 { try team.run(EqualTokens(rows: self), over: segments) }
         try team.run(EqualRows(refinement: refinement, isRepeat: space.isRepeat), over: segments)
         try team.run(Grouping(rows: self), over: segments)
         try team.run(Measures(rows: self), over: refinement.rowTasks)
@@ -145,8 +146,8 @@ struct NearestRows: BitwiseCopyable {
 
     // MARK: Reading
 
-    /// The row that is nearest to a token.
-    func row(ofToken token: Int) -> Int32 { space.nearest[token] }
+    /// The row that is nearest to an unselected token.
+    func row(ofToken token: Int) -> Int32 { space.nearest[Int(space.first[token])] }
 
     /// Whether a segment's rows are less their origins.
     func isCentred(_ segment: Int) -> Bool { space.leaderCounts[segment] > 0 }
@@ -154,6 +155,44 @@ struct NearestRows: BitwiseCopyable {
     private func scratch(_ worker: Worker) -> Scratch { refinement.scratch(worker).nearestRows }
 
     private func key(_ segment: Int) -> Int { refinement.finishedRounds * clip.frames + segment }
+
+    // MARK: Equal tokens
+
+    /// Finds the tokens of a segment that are equal to an earlier one. They have the same nearest row, so that a still
+    /// picture is searched once. O(tokens), and a comparison for each that is equal to another; one that is missed costs time
+    /// and changes nothing.
+    private struct EqualTokens: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+
+        func run(_ segment: Int, _ worker: Worker) { rows.findEqualTokens(segment: segment, worker) }
+    }
+
+    private func findEqualTokens(segment: Int, _ worker: Worker) {
+        let tokens = refinement.tokens(ofSegment: segment)
+        let (clip, pair) = (clip, refinement.scratch(worker).token)
+        // As many places as the largest power of two below twice the tokens.
+        let mask = (1 << (Int.bitWidth - 1 - (2 * tokens.count).leadingZeroBitCount)) - 1
+        let places = space.places.part((2 * tokens.lowerBound)..<(2 * tokens.lowerBound + mask + 1))
+        places.fill(-1)
+        for token in tokens where !selection.isSelected(token) {
+            space.first[token] = Int32(token)
+            let hash = TokenClasses.hash(pair.token(token, of: clip), channels: clip.channels)
+            var place = Int(truncatingIfNeeded: hash) & mask
+            for _ in 0..<8 {
+                guard places[place] >= 0 else {
+                    places[place] = Int32(token)
+                    break
+                }
+                if pair.areEqual(token, Int(places[place]), of: clip) {
+                    space.first[token] = places[place]
+                    worker.countSettled(byClass: 1)
+                    break
+                }
+                place = (place &+ 1) & mask
+            }
+        }
+    }
 
     // MARK: Origins
     //
@@ -390,14 +429,9 @@ struct NearestRows: BitwiseCopyable {
         }
         scratch.singles[0] = 0
         scratch.openCount[0] = 0
-        let classes = TokenClasses(source, in: scratch.classes)
-        scratch.assigned.fill(-1)
         var left = 0
         for index in 0..<clip.tokensPerFrame where !selection.isSelected(tokens.token(index)) {
-            // Equal tokens have one nearest row.
-            let first = classes.first(index)
-            guard scratch.assigned[first] < 0 else { continue }
-            scratch.assigned[first] = Int32(index)
+            guard space.first[tokens.token(index)] == Int32(tokens.token(index)) else { continue }
             if knowsDistances, searchNearby(index, tokens, worker) { continue }
             tokens.write(index, into: scratch.tokens.row(left, of: clip.channels).base)
             scratch.tokenIndices[left] = Int32(index)
@@ -418,13 +452,6 @@ struct NearestRows: BitwiseCopyable {
             }
         }
         settleOpen(tokens, worker)
-        guard !classes.areDistinct else { return }
-        for index in 0..<clip.tokensPerFrame where !selection.isSelected(tokens.token(index)) {
-            let assigned = Int(scratch.assigned[classes.first(index)])
-            guard assigned != index else { continue }
-            space.nearest[tokens.token(index)] = space.nearest[tokens.token(assigned)]
-            worker.countSettled(byClass: 1)
-        }
     }
 
     /// Lower bounds of the squared distances of a segment's rows from each other.
@@ -486,7 +513,7 @@ struct NearestRows: BitwiseCopyable {
         let most = min(clip.tokensPerFrame, max(1, range.count / 16))
         let number = SinglePrecision.atMost(
             limit, of: scratch.rowDistances.base + (present - range.lowerBound) &* range.count, count: range.count,
-            most: most, into: scratch.candidates)
+            most: most, into: scratch.candidates.base)
         guard number <= most else { return false }
         for candidate in 0..<number {
             let row = range.lowerBound &+ Int(scratch.candidates[candidate])
@@ -503,7 +530,7 @@ struct NearestRows: BitwiseCopyable {
         let (scratch, range) = (tokens.scratch, tokens.range)
         let rivals = SinglePrecision.rivals(
             values.base, squares: space.squares.base + range.lowerBound, lengths: space.lengths.base + range.lowerBound,
-            count: range.count, tokens.error(index), into: scratch.candidates)
+            count: range.count, tokens.error(index), into: scratch.candidates.base)
         choose(index, tokens, among: rivals.count, worker) { values[Int(scratch.candidates[$0])] }
     }
 

@@ -168,6 +168,8 @@ struct Clusters: Stage {
         var scale = 1.0
         /// Whether they have several origins.
         var isGrouped = false
+        /// Length of the first origin.
+        var originLength: Float = 0
     }
 
     /// Finds every root's centre, and leaves the aggregates less their origins in `values`. O(R²·D) in one Gram matrix, or two
@@ -180,6 +182,8 @@ struct Clusters: Stage {
             base: scratch.values.base, rows: count, columns: clip.channels, stride: clip.channels)
         var gathering = Gathering()
         gather(roots, scratch)
+        gathering.originLength =
+            BLAS.dot(scratch.origin.base, scratch.origin.base, count: clip.channels).squareRoot()
         BLAS.gram(values, into: scratch.distances.base)
         if !(0..<count).allSatisfy({ scratch.distances[$0 &* (count &+ 1)] <= 1e36 }) {
             gathering.scale = gatherScaledDown(roots, scratch)
@@ -321,17 +325,22 @@ struct Clusters: Stage {
     // MARK: Means
 
     /// The plain mean of a cluster's rows; the row itself where there is only one. From the gathered rows, which were
-    /// rounded after the origin was taken out; in double from the source tokens where a scale was taken out of these as well, where
-    /// there are several origins, or where refinement will compare distances with the result's own rounding in mind.
+    /// rounded after the origin was taken out; in double from the source tokens where a scale was taken out of these as well,
+    /// where there are several origins, and where the origin is so long that what was rounded shows.
     private func meanOfCluster(
         _ centre: Int, _ roots: Table<Int32>, _ gathering: Gathering, into target: Table<Float>, _ scratch: Scratch
     ) {
-        let members = (0..<roots.count).count { Int(scratch.centres[$0]) == centre }
+        var members = 0
+        var isExact = gathering.scale != 1 || gathering.isGrouped || input.configuration.aggregation == .max
+        for position in 0..<roots.count where Int(scratch.centres[position]) == centre {
+            let inverseNorm = forest.selection.inverseNorm(Int(roots[position]))
+            isExact = isExact || !(inverseNorm > 0 && gathering.originLength * inverseNorm <= 4)
+            members += 1
+        }
         if members == 1, forest.isSingle(Int(roots[centre])) {
             clip.copyToken(Int(roots[centre]), into: target.base)
             return
         }
-        let isExact = gathering.scale != 1 || gathering.isGrouped || input.configuration.asksForRefinement
         let mean = scratch.mean
         mean.fill(0)
         for position in 0..<roots.count where Int(scratch.centres[position]) == centre {

@@ -63,8 +63,11 @@ struct Rows: BitwiseCopyable {
     func swap(_ a: Int, _ b: Int) {
         space.indices.swapAt(a, b)
         space.kinds.swapAt(a, b)
+        let (first, other) = (space.values.row(a, of: channels).base, space.values.row(b, of: channels).base)
         for channel in 0..<channels {
-            space.values.swapAt(a &* channels &+ channel, b &* channels &+ channel)
+            let value = first[channel]
+            first[channel] = other[channel]
+            other[channel] = value
         }
     }
 }

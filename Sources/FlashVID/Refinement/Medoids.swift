@@ -66,9 +66,10 @@ struct Medoids: BitwiseCopyable {
             space.distances[member] = SinglePrecision.squaredDistance(token, value, count: clip.channels)
             nearest = min(nearest, space.distances[member])
         }
-        // The value was rounded too, by up to half a unit in the last place of each of its channels; that moves every
-        // distance by as much. And float32's sum of squares errs by far less than the other part.
-        let moved = 1e-7 * Double(BLAS.dot(value, value, count: clip.channels)).squareRoot()
+        // The value was rounded too, and so were the rows that it is the mean of, by up to half a unit in the last place
+        // of lengths of five times its own (`Clusters.meanOfCluster`). That moves every distance by as much. And float32's
+        // sum of squares errs by far less than the other part.
+        let moved = 5e-7 * Double(BLAS.dot(value, value, count: clip.channels)).squareRoot()
         let farthest = Double(nearest).squareRoot() * (1 + 5e-6) + moved
         var exactValue: UnsafePointer<Double>?
         let medoid = Decision.largest(

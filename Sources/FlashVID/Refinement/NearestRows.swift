@@ -15,6 +15,10 @@ struct NearestRows: BitwiseCopyable {
         /// [K] the number of its origin, and [K, origins] its products with all origins of its segment.
         fileprivate let groups: Table<Int32>
         fileprivate let projections: Table<Double>
+        /// Lower bounds of the squared distances of a segment's rows from each other, segment after segment, and [F] where
+        /// a segment's begin; -1 where there is no room for them.
+        fileprivate let rowDistances: Table<Float>
+        fileprivate let rowDistancesStart: Table<Int>
         /// [F, origins] by segment: rows that are its origins, and [F] how many.
         fileprivate let leaders: Table<Int32>
         fileprivate let leaderCounts: Table<Int32>
@@ -33,6 +37,11 @@ struct NearestRows: BitwiseCopyable {
             reachable = plan.table(Float.self, rows)
             groups = plan.table(Int32.self, rows)
             projections = plan.table(Double.self, rows, Origins.most + 1)
+            // No more than half of what the rows take, but for few rows.
+            let most = max(640 * 640, rows.multipliedReportingOverflow(by: input.clip.channels / 2).partialValue)
+            let square = rows.multipliedReportingOverflow(by: rows)
+            rowDistances = plan.table(Float.self, square.overflow ? most : min(most, square.partialValue))
+            rowDistancesStart = plan.table(Int.self, frames)
             leaders = plan.table(Int32.self, frames, Origins.most)
             leaderCounts = plan.table(Int32.self, frames)
             queue = plan.table(UInt64.self, threads)
@@ -41,17 +50,14 @@ struct NearestRows: BitwiseCopyable {
 
     /// What a thread needs for a frame.
     struct Scratch: BitwiseCopyable {
-        fileprivate static let maximumRowDistances = 640
-
         /// [N, D] tokens that enter a product, and [N] which they are.
         fileprivate let tokens: Table<Float>
         fileprivate let tokenIndices: Table<Int32>
         /// Products of some tokens with a segment's rows.
         fileprivate let products: Table<Float>
-        /// Lower bounds of the squared distances of a segment's rows from each other, for the round and the segment that they
-        /// were made for last.
-        fileprivate let rowDistances: Table<Float>
-        fileprivate let rowDistancesMade: Memo
+        /// [N] by place: the row that was the nearest to the token there in the thread's last frame, of a segment.
+        fileprivate let hints: Table<Int32>
+        fileprivate let hintsMade: Memo
         /// [K] positions of rows that are near enough or may be the nearest, and [N] numbers of these.
         fileprivate let candidates: Table<Int32>
         fileprivate let nearby: Table<Float>
@@ -87,9 +93,8 @@ struct NearestRows: BitwiseCopyable {
             tokens = plan.table(Float.self, count, channels)
             tokenIndices = plan.table(Int32.self, count)
             products = plan.table(Float.self, max(square.overflow ? Int.max : square.partialValue, rows))
-            let side = min(Self.maximumRowDistances, rows)
-            rowDistances = plan.table(Float.self, side, side)
-            rowDistancesMade = Memo(plan: &plan)
+            hints = plan.table(Int32.self, count)
+            hintsMade = Memo(plan: &plan)
             candidates = plan.table(Int32.self, max(count, rows))
             nearby = plan.table(Float.self, count)
             singles = plan.table(Int.self, 1)
@@ -117,7 +122,7 @@ struct NearestRows: BitwiseCopyable {
 
         /// To be called before a clip's first round.
         func forget() {
-            rowDistancesMade.forget()
+            hintsMade.forget()
             originsMade.forget()
         }
     }
@@ -141,6 +146,8 @@ struct NearestRows: BitwiseCopyable {
         try team.run(EqualRows(refinement: refinement, isRepeat: space.isRepeat), over: segments)
         try team.run(Grouping(rows: self), over: segments)
         try team.run(Measures(rows: self), over: refinement.rowTasks)
+        placeRowDistances()
+        try team.run(RowDistances(rows: self), over: RowDistances.tasks(refinement.rows.count))
         try team.run(Search(self), over: team.threads)
     }
 
@@ -297,6 +304,77 @@ struct NearestRows: BitwiseCopyable {
         space.projections[row &* (Origins.most + 1) &+ origin]
     }
 
+    // MARK: Distances between rows
+
+    /// Gives each segment its room, as far as there is some.
+    private func placeRowDistances() {
+        var start = 0
+        for segment in 0..<refinement.segments.count {
+            let count = refinement.rows(ofSegment: segment).count
+            let square = count.multipliedReportingOverflow(by: count)
+            let fits = !square.overflow && square.partialValue <= space.rowDistances.count - start
+            space.rowDistancesStart[segment] = fits ? start : -1
+            if fits { start += square.partialValue }
+        }
+    }
+
+    /// Lower bounds of the squared distances of some rows from those of their segment; infinity from one that repeats
+    /// another.
+    private struct RowDistances: Stage {
+        static let charge = Refinement.charge
+        // Each multiplies the rows behind it, which BLAS arranges anew for each: not too few.
+        static let rowsOfTask = 128
+        let rows: NearestRows
+
+        static func tasks(_ rows: Int) -> Int { (rows + rowsOfTask - 1) / rowsOfTask }
+
+        func run(_ task: Int, _ worker: Worker) {
+            let end = min(rows.refinement.rows.count, (task + 1) * Self.rowsOfTask)
+            var row = task * Self.rowsOfTask
+            while row < end {
+                let segment = rows.refinement.segment(ofRow: row)
+                let some = row..<min(end, rows.refinement.rows(ofSegment: segment).upperBound)
+                rows.measureDistances(some, segment, worker)
+                row = some.upperBound
+            }
+        }
+    }
+
+    private func measureDistances(_ some: Range<Int>, _ segment: Int, _ worker: Worker) {
+        let start = space.rowDistancesStart[segment]
+        guard start >= 0 else { return }
+        let range = refinement.rows(ofSegment: segment)
+        let (first, count) = (range.lowerBound, range.count)
+        let distances = space.rowDistances.base + start
+        let origins = isCentred(segment) ? origins(ofSegment: segment, worker) : nil
+        // With those behind them; the others are the same, made by other tasks.
+        BLAS.products(
+            refinement.rows.matrix(some), refinement.rows.matrix(some.lowerBound..<range.upperBound), scale: 1,
+            into: distances + (some.lowerBound - first) &* (count &+ 1), stride: count)
+        for row in some {
+            let square = space.squares[row]
+            let line = distances + (row - first) &* count
+            for other in row..<range.upperBound {
+                let sum = square + space.squares[other]
+                var distance = sum - 2 * line[other - first]
+                if let origins {
+                    distance += shift(row, other, origins) - Float(origins.slack(Int(space.groups[row])))
+                }
+                distance -= 2 * tolerance * sum + abs(distance) * 0x1p-22
+                line[other - first] = space.isRepeat[other] ? .infinity : distance
+                distances[(other - first) &* count &+ (row - first)] = space.isRepeat[row] ? .infinity : distance
+            }
+        }
+    }
+
+    /// What the squared distance of two rows has beside that of the two less their origins.
+    private func shift(_ a: Int, _ b: Int, _ origins: Origins) -> Float {
+        let (group, other) = (Int(space.groups[a]), Int(space.groups[b]))
+        guard group != other else { return 0 }
+        let across = projection(group, a) - projection(other, a) - projection(group, b) + projection(other, b)
+        return Float(origins.squaredDistance(group, other) + 2 * across)
+    }
+
     // MARK: Tokens
 
     /// A frame's tokens as its segment's rows are.
@@ -423,10 +501,8 @@ struct NearestRows: BitwiseCopyable {
         let source = clip.frame(frame, convertedInto: scratch.tokens.base)
         let tokens = FrameTokens(self, frame, source, worker)
         let (range, count) = (tokens.range, tokens.range.count)
-        let knowsDistances = count <= Scratch.maximumRowDistances
-        if knowsDistances {
-            scratch.rowDistancesMade(key(tokens.segment)) { measureRows(tokens) }
-        }
+        let knowsDistances = space.rowDistancesStart[tokens.segment] >= 0
+        scratch.hintsMade(key(tokens.segment)) { scratch.hints.fill(-1) }
         scratch.singles[0] = 0
         scratch.openCount[0] = 0
         var left = 0
@@ -452,42 +528,16 @@ struct NearestRows: BitwiseCopyable {
             }
         }
         settleOpen(tokens, worker)
-    }
-
-    /// Lower bounds of the squared distances of a segment's rows from each other.
-    private func measureRows(_ tokens: FrameTokens) {
-        let (range, count, distances) = (tokens.range, tokens.range.count, tokens.scratch.rowDistances.base)
-        BLAS.gram(refinement.rows.matrix(range), into: distances)
-        for row in 0..<count {
-            let (first, square) = (range.lowerBound &+ row, space.squares[range.lowerBound &+ row])
-            for column in row..<count {
-                let other = range.lowerBound &+ column
-                let sum = square + space.squares[other]
-                var distance = sum - 2 * distances[row &* count &+ column]
-                if let origins = tokens.origins {
-                    distance += shift(first, other, origins) - Float(origins.slack(Int(space.groups[first])))
-                }
-                distance -= 2 * tolerance * sum + abs(distance) * 0x1p-22
-                distances[row &* count &+ column] = space.isRepeat[other] ? .infinity : distance
-                distances[column &* count &+ row] = space.isRepeat[first] ? .infinity : distance
-            }
+        for index in 0..<clip.tokensPerFrame where space.first[tokens.token(index)] == Int32(tokens.token(index)) {
+            if !selection.isSelected(tokens.token(index)) { scratch.hints[index] = space.nearest[tokens.token(index)] }
         }
     }
 
-    /// What the squared distance of two rows has beside that of the two less their origins.
-    private func shift(_ a: Int, _ b: Int, _ origins: Origins) -> Float {
-        let (group, other) = (Int(space.groups[a]), Int(space.groups[b]))
-        guard group != other else { return 0 }
-        let across = projection(group, a) - projection(other, a) - projection(group, b) + projection(other, b)
-        return Float(origins.squaredDistance(group, other) + 2 * across)
-    }
-
     /// Finds a token's row without a product of the frame, if the distances between rows leave few candidates: by the
-    /// triangle inequality a row farther than 2d from the token's present one, which is at distance d, is no nearer.
+    /// triangle inequality a row that is farther than d + e from one at distance d is no nearer than another at distance e.
     private func searchNearby(_ index: Int, _ tokens: FrameTokens, _ worker: Worker) -> Bool {
         let (scratch, token, range) = (tokens.scratch, tokens.token(index), tokens.range)
         guard selection.inverseNorm(token) > 0 else { return false }
-        let present = Int(refinement.rowOfToken[token])
         let source: UnsafePointer<Float>
         if tokens.origins == nil, clip.type == .float32 {
             source = refinement.scratch(worker).token.token(token, of: clip)
@@ -500,24 +550,46 @@ struct NearestRows: BitwiseCopyable {
         func value(_ row: Int) -> Float {
             tokens.value(index, row, BLAS.dot(source, refinement.rows[row].base, count: clip.channels))
         }
-        let own = value(present)
-        // Each error is at most the tolerance times a square or a product of lengths, which is at most half their sum.
-        let distance =
-            square + own + 2 * tolerance * (square + space.squares[present])
-            + tokens.error(index)(own, 0, 0)
-        guard distance.isFinite else { return false }
-        // Of squared distances, with float32's rounding of the sum above.
-        let limit = 4 * distance * 1.0001
+        let error = tokens.error(index)
+        /// The most that the distance is, squared. With float32's rounding of the sums above.
+        func bound(_ value: Float, _ row: Int) -> Float {
+            let other = space.squares[row]
+            return (square * (1 + 2 * tolerance) + value + error(value, other, space.lengths[row])) * 1.0001
+        }
+        // Its present row, or the one of the token at its place in another frame.
+        var near = Int(refinement.rowOfToken[token])
+        var known = (row: near, value: value(near))
+        var least = bound(known.value, near)
+        let hint = Int(scratch.hints[index])
+        if hint >= 0, hint != near {
+            let other = value(hint)
+            if bound(other, hint) < least { (near, known, least) = (hint, (hint, other), bound(other, hint)) }
+        }
+        guard least.isFinite, least >= 0 else { return false }
+        let length = least.squareRoot()
 
+        let distances =
+            space.rowDistances.base + space.rowDistancesStart[tokens.segment]
+            + (near - range.lowerBound) &* range.count
+        let possible = SinglePrecision.atMost(
+            4 * least * 1.0001, of: distances, count: range.count, most: max(1, range.count / 4),
+            into: scratch.candidates.base)
+        guard possible <= max(1, range.count / 4) else { return false }
         // A dot product costs several times its share of a matrix product.
         let most = min(clip.tokensPerFrame, max(1, range.count / 16))
-        let number = SinglePrecision.atMost(
-            limit, of: scratch.rowDistances.base + (present - range.lowerBound) &* range.count, count: range.count,
-            most: most, into: scratch.candidates.base)
-        guard number <= most else { return false }
-        for candidate in 0..<number {
-            let row = range.lowerBound &+ Int(scratch.candidates[candidate])
-            scratch.nearby[candidate] = row == present ? own : value(row)
+        var number = 0
+        for candidate in 0..<possible {
+            let position = scratch.candidates[candidate]
+            // The nearer the nearest so far, the fewer rows can be nearer.
+            let reach = length + least.squareRoot()
+            guard distances[Int(position)] <= reach * reach * 1.0001 else { continue }
+            guard number < most else { return false }
+            let row = range.lowerBound &+ Int(position)
+            let value = row == known.row ? known.value : value(row)
+            least = min(least, max(0, bound(value, row)))
+            scratch.candidates[number] = position
+            scratch.nearby[number] = value
+            number += 1
         }
         choose(index, tokens, among: number, worker) { scratch.nearby[$0] }
         return true

@@ -3,7 +3,9 @@
 struct CarriedPicks {
     /// What a thread needs along a segment.
     struct Scratch: BitwiseCopyable {
-        static let rows = 64
+        /// At the most. Each block has BLAS arrange the frame's tokens anew: not too few.
+        static let mostRows = 256
+        fileprivate let rows: Int
         /// [rows, D] a block of picks.
         fileprivate let values: Table<Float>
         /// [rows, N] their products with a frame, and the same in double.
@@ -23,6 +25,11 @@ struct CarriedPicks {
         fileprivate let signs: Table<Float>
         fileprivate let lower: Table<Float>
         fileprivate let upper: Table<Float>
+        /// [N] the pick of that lower bound, and the next lower bound.
+        fileprivate let nearest: Table<Int32>
+        fileprivate let second: Table<Float>
+        /// [rows] the origin of a block's picks.
+        fileprivate let groups: Table<Int32>
         /// [origins, rows] products of a frame's origins with a block of picks.
         fileprivate let projections: Table<Double>
         /// How many were settled singly; -1 once that all are known.
@@ -30,11 +37,12 @@ struct CarriedPicks {
 
         init(_ input: Input, plan: inout Arena.Plan) {
             let carries = input.configuration.carry && input.budget.selects
-            let (rows, tokens) = carries ? (Self.rows, input.clip.tokensPerFrame) : (0, 0)
+            let all = carries ? input.budget.selectedTokens(before: input.clip.frames) : 0
+            let tokens = carries ? input.clip.tokensPerFrame : 0
+            rows = min(Self.mostRows, all)
             values = plan.table(Float.self, rows, input.clip.channels)
             products = plan.table(Float.self, rows, tokens)
             exactProducts = plan.table(Double.self, rows, tokens)
-            let all = carries ? input.budget.selectedTokens(before: input.clip.frames) : 0
             picks = plan.table(Int32.self, all)
             pickSquares = plan.table(Double.self, all)
             count = plan.table(Int.self, 1)
@@ -44,6 +52,9 @@ struct CarriedPicks {
             signs = plan.table(Float.self, tokens)
             lower = plan.table(Float.self, tokens)
             upper = plan.table(Float.self, tokens)
+            nearest = plan.table(Int32.self, tokens)
+            second = plan.table(Float.self, tokens)
+            groups = plan.table(Int32.self, rows)
             projections = plan.table(Double.self, Origins.most + 1, rows)
             settled = plan.table(Int.self, 1)
         }
@@ -100,6 +111,7 @@ struct CarriedPicks {
         scratch.settled[0] = 0
         scratch.lower.fill(.infinity)
         scratch.upper.fill(.infinity)
+        scratch.second.fill(.infinity)
         for index in 0..<distances.count { scratch.signs[index] = weights.countsNearest(index) ? 1 : -1 }
         let tolerance = selection.input.tolerance
         forEachBlock { picks, block in
@@ -128,8 +140,8 @@ struct CarriedPicks {
     /// Calls `body` with some picks at a time, by their numbers, and their values.
     private func forEachBlock(_ body: (_ picks: Range<Int>, _ block: MatrixView) -> Void) {
         let channels = clip.channels
-        for start in stride(from: 0, to: count, by: Scratch.rows) {
-            let picks = start..<min(count, start + Scratch.rows)
+        for start in stride(from: 0, to: count, by: scratch.rows) {
+            let picks = start..<min(count, start + scratch.rows)
             for (row, pick) in picks.enumerated() {
                 clip.copyToken(Int(scratch.picks[pick]), into: scratch.values.row(row, of: channels).base)
             }
@@ -151,7 +163,7 @@ struct CarriedPicks {
                 products[index] = 1 - products[index] * (scale * selection.inverseNorm(first &+ index))
             }
             if hasExtremes || selection.isExtreme(pick) { settleExtremes(products, pick) }
-            take(products, within: error)
+            take(products, of: number, within: error)
         }
     }
 
@@ -166,7 +178,6 @@ struct CarriedPicks {
     private func include(_ picks: Range<Int>, _ block: MatrixView, _ centred: CentredTokens, _ tolerance: Double) {
         let (count, channels) = (tokens.tokens.rows, clip.channels)
         DoublePrecision.products(centred.origins.matrix, block, into: scratch.projections.base)
-        var groups = SIMD64<Int8>()
         for (row, number) in picks.enumerated() {
             let square = pickSquare(number, block.row(row))
             let inverse = square > 0 ? 1 / square.squareRoot() : 0
@@ -174,7 +185,7 @@ struct CarriedPicks {
                 scratch.projections[origin &* picks.count &+ row] *= inverse
             }
             let group = centred.origins.nearest { scratch.projections[$0 &* picks.count &+ row] }
-            groups[row] = Int8(group)
+            scratch.groups[row] = Int32(group)
             let values = scratch.values.row(row, of: channels).base
             SinglePrecision.round(
                 values, scale: inverse, less: centred.origins.row(group), into: values, count: channels)
@@ -182,9 +193,9 @@ struct CarriedPicks {
         let room = selection.room(worker)
         let rows = MatrixView(base: room.rows.base, rows: count, columns: channels, stride: channels)
         BLAS.products(block, rows, into: scratch.products.base)
-        for row in 0..<picks.count {
+        for (row, number) in picks.enumerated() {
             let products = scratch.products.row(row, of: count)
-            let group = Int(groups[row])
+            let group = Int(scratch.groups[row])
             for index in 0..<count {
                 let other = centred.group(index)
                 let shared =
@@ -193,15 +204,19 @@ struct CarriedPicks {
                 products[index] = Float(1 - (Double(products[index]) + shared))
             }
             let length = BLAS.dot(block.row(row), block.row(row), count: channels).squareRoot()
-            take(products, within: Float(CentredTokens.error(length: length, tolerance: tolerance)).nextUp)
+            take(
+                products, of: number, within: Float(CentredTokens.error(length: length, tolerance: tolerance)).nextUp)
         }
     }
 
-    private func take(_ distances: Table<Float>, within error: Float) {
+    private func take(_ distances: Table<Float>, of pick: Int, within error: Float) {
         for index in 0..<distances.count {
-            let distance = distances[index] * scratch.signs[index]
-            scratch.lower[index] = min(scratch.lower[index], distance - error)
-            scratch.upper[index] = min(scratch.upper[index], distance + error)
+            let distance = distances.base[index] * scratch.signs.base[index]
+            let (lower, least) = (distance - error, scratch.lower.base[index])
+            scratch.second.base[index] = min(scratch.second.base[index], max(least, lower))
+            scratch.nearest.base[index] = lower < least ? Int32(pick) : scratch.nearest.base[index]
+            scratch.lower.base[index] = min(least, lower)
+            scratch.upper.base[index] = min(scratch.upper.base[index], distance + error)
         }
     }
 
@@ -217,12 +232,20 @@ struct CarriedPicks {
     /// Bounds of the distance that counts of a token to the picks.
     subscript(_ index: Int) -> Interval { scratch.distances[index] }
 
-    /// The same in double. Tokens are settled one by one, and once that they are many, all in a block.
+    /// The same in double: from the one pick that it can be, where there is only one. Other tokens are settled one by one, and
+    /// once that they are many, all in a block.
     func exactDistance(_ index: Int) -> Double {
         if scratch.distances[index].isExact { return scratch.distances[index].lower }
         if scratch.exactDistances[index].isNaN {
-            if scratch.settled[0] < max(4, tokens.tokens.rows / 8) {
-                settle(index)
+            // The token's own part of the bounds counts twice.
+            let error = centred.map { Float($0.error(index, tolerance: selection.input.tolerance)) } ?? 0
+            let (upper, second) = (scratch.upper[index], scratch.second[index] - 2 * error)
+            if second > upper + 2e-6 + (abs(upper) + abs(second)) * 0x1p-22 {
+                let pick = Int(scratch.nearest[index])
+                settle(index, picks: pick..<(pick + 1))
+            } else if scratch.settled[0] < max(4, tokens.tokens.rows / 8) {
+                scratch.settled[0] += 1
+                settle(index, picks: 0..<count)
             } else {
                 settleAll()
             }
@@ -230,12 +253,11 @@ struct CarriedPicks {
         return scratch.exactDistances[index]
     }
 
-    private func settle(_ index: Int) {
-        scratch.settled[0] += 1
-        worker.countSettled(singly: count)
+    private func settle(_ index: Int, picks: Range<Int>) {
+        worker.countSettled(singly: picks.count)
         var result = weights.countsNearest(index) ? Double.infinity : -Double.infinity
         let row = tokens.tokens.row(index)
-        for pick in 0..<count {
+        for pick in picks {
             let other = clip.token(Int(scratch.picks[pick]), convertedInto: scratch.values.base)
             take(DoublePrecision.dot(row, other, count: clip.channels), pick, other, of: index, into: &result)
         }

@@ -50,6 +50,9 @@ struct NearestRows: BitwiseCopyable {
 
     /// What a thread needs for a frame.
     struct Scratch: BitwiseCopyable {
+        fileprivate static let memberBlock = 128
+        fileprivate static let anyGroup: Int32 = -1
+
         /// [N, D] tokens that enter a product, and [N] which they are.
         fileprivate let tokens: Table<Float>
         fileprivate let tokenIndices: Table<Int32>
@@ -58,6 +61,14 @@ struct NearestRows: BitwiseCopyable {
         /// [N] by place: the row that was the nearest to the token there in the thread's last frame, of a segment.
         fileprivate let hints: Table<Int32>
         fileprivate let hintsMade: Memo
+        /// [N] by place: the group of rows to which a token's nearest belongs, or ``anyGroup``.
+        fileprivate let wanted: Table<Int32>
+        /// [K] positions of a group's rows, their squares and lengths, the squares again as they are reached, and [128, D]
+        /// some of their values.
+        fileprivate let members: Table<Int32>
+        fileprivate let memberSquares: Table<Float>
+        fileprivate let memberLengths: Table<Float>
+        fileprivate let memberValues: Table<Float>
         /// [K] positions of rows that are near enough or may be the nearest, and [N] numbers of these.
         fileprivate let candidates: Table<Int32>
         fileprivate let nearby: Table<Float>
@@ -93,6 +104,11 @@ struct NearestRows: BitwiseCopyable {
             tokens = plan.table(Float.self, count, channels)
             tokenIndices = plan.table(Int32.self, count)
             products = plan.table(Float.self, max(square.overflow ? Int.max : square.partialValue, rows))
+            wanted = plan.table(Int32.self, count)
+            members = plan.table(Int32.self, rows)
+            memberSquares = plan.table(Float.self, rows)
+            memberLengths = plan.table(Float.self, rows)
+            memberValues = plan.table(Float.self, min(rows, Self.memberBlock), channels)
             hints = plan.table(Int32.self, count)
             hintsMade = Memo(plan: &plan)
             candidates = plan.table(Int32.self, max(count, rows))
@@ -500,36 +516,136 @@ struct NearestRows: BitwiseCopyable {
         // In place, or converted into where those that are left then move up.
         let source = clip.frame(frame, convertedInto: scratch.tokens.base)
         let tokens = FrameTokens(self, frame, source, worker)
-        let (range, count) = (tokens.range, tokens.range.count)
         let knowsDistances = space.rowDistancesStart[tokens.segment] >= 0
         scratch.hintsMade(key(tokens.segment)) { scratch.hints.fill(-1) }
         scratch.singles[0] = 0
         scratch.openCount[0] = 0
         var left = 0
+        var groups = 0
         for index in 0..<clip.tokensPerFrame where !selection.isSelected(tokens.token(index)) {
+            scratch.wanted[index] = Scratch.anyGroup
             guard space.first[tokens.token(index)] == Int32(tokens.token(index)) else { continue }
             if knowsDistances, searchNearby(index, tokens, worker) { continue }
-            tokens.write(index, into: scratch.tokens.row(left, of: clip.channels).base)
             scratch.tokenIndices[left] = Int32(index)
             left += 1
+            groups = max(groups, Int(scratch.wanted[index]) + 1)
         }
-        let block = max(1, scratch.products.count / count)
-        for start in stride(from: 0, to: left, by: block) {
-            let some = min(block, left - start)
-            let part = MatrixView(
-                base: scratch.tokens.base + start &* clip.channels, rows: some, columns: clip.channels,
-                stride: clip.channels)
-            BLAS.products(part, refinement.rows.matrix(range), into: scratch.products.base)
-            for position in 0..<some {
-                let index = Int(scratch.tokenIndices[start + position])
-                let values = scratch.products.row(position, of: count)
-                tokens.values(index, range, from: values)
-                choose(index, tokens, values, worker)
+        // Tokens whose nearest rows are of one group need no other's. Indices are compacted in place: those of the first
+        // group come last.
+        var remaining = left
+        for group in 0..<groups {
+            var some = 0
+            var others = 0
+            for position in 0..<remaining {
+                let index = Int(scratch.tokenIndices[position])
+                if scratch.wanted[index] == Int32(group) {
+                    scratch.together[some] = Int32(index)
+                    some += 1
+                } else {
+                    scratch.tokenIndices[others] = Int32(index)
+                    others += 1
+                }
             }
+            remaining = others
+            for position in 0..<some { scratch.tokenIndices[remaining + position] = scratch.together[position] }
+            guard some > 0 else { continue }
+            search(tokens, remaining..<(remaining + some), ofGroup: Int32(group), worker)
         }
+        search(tokens, 0..<remaining, ofGroup: Scratch.anyGroup, worker)
         settleOpen(tokens, worker)
         for index in 0..<clip.tokensPerFrame where space.first[tokens.token(index)] == Int32(tokens.token(index)) {
             if !selection.isSelected(tokens.token(index)) { scratch.hints[index] = space.nearest[tokens.token(index)] }
+        }
+    }
+
+    /// Finds the nearest rows of some tokens of a frame, by their numbers among `Scratch.tokenIndices`, in a product with
+    /// the rows of a group, or with all.
+    private func search(_ tokens: FrameTokens, _ some: Range<Int>, ofGroup group: Int32, _ worker: Worker) {
+        let (scratch, channels) = (tokens.scratch, clip.channels)
+        for (position, number) in some.enumerated() {
+            tokens.write(Int(scratch.tokenIndices[number]), into: scratch.tokens.row(position, of: channels).base)
+        }
+        let members = Members(self, tokens.range, group, scratch)
+        let block = max(1, scratch.products.count / members.count)
+        for start in stride(from: 0, to: some.count, by: block) {
+            let count = min(block, some.count - start)
+            members.multiply(
+                MatrixView(
+                    base: scratch.tokens.base + start &* channels, rows: count, columns: channels, stride: channels))
+            for position in 0..<count {
+                let index = Int(scratch.tokenIndices[some.lowerBound + start + position])
+                let values = scratch.products.row(position, of: members.count)
+                if members.isAll {
+                    tokens.values(index, tokens.range, from: values)
+                } else {
+                    for member in 0..<members.count {
+                        let row = members.row(member)
+                        values[member] =
+                            space.isRepeat[row]
+                            ? .greatestFiniteMagnitude : tokens.value(index, row, values[member])
+                    }
+                }
+                let rivals = SinglePrecision.rivals(
+                    values.base, squares: members.squares, lengths: members.lengths, count: members.count,
+                    tokens.error(index), into: scratch.candidates.base)
+                choose(index, tokens, among: rivals.count, worker, row: { members.row(Int(scratch.candidates[$0])) }) {
+                    values[Int(scratch.candidates[$0])]
+                }
+            }
+        }
+    }
+
+    /// The rows of a segment, or those of one of its groups.
+    private struct Members {
+        private let rows: NearestRows
+        private let range: Range<Int>
+        private let scratch: Scratch
+        let isAll: Bool
+        let count: Int
+        let squares: UnsafePointer<Float>
+        let lengths: UnsafePointer<Float>
+
+        init(_ rows: NearestRows, _ range: Range<Int>, _ group: Int32, _ scratch: Scratch) {
+            (self.rows, self.range, self.scratch) = (rows, range, scratch)
+            isAll = group == Scratch.anyGroup
+            guard !isAll else {
+                count = range.count
+                squares = UnsafePointer(rows.space.squares.base + range.lowerBound)
+                lengths = UnsafePointer(rows.space.lengths.base + range.lowerBound)
+                return
+            }
+            var count = 0
+            for row in range where rows.space.groups[row] == group {
+                scratch.members[count] = Int32(row)
+                scratch.memberSquares[count] = rows.space.squares[row]
+                scratch.memberLengths[count] = rows.space.lengths[row]
+                count += 1
+            }
+            self.count = count
+            squares = UnsafePointer(scratch.memberSquares.base)
+            lengths = UnsafePointer(scratch.memberLengths.base)
+        }
+
+        @inline(__always)
+        func row(_ member: Int) -> Int { isAll ? range.lowerBound &+ member : Int(scratch.members[member]) }
+
+        /// Products of some tokens with all members, to `Scratch.products`.
+        func multiply(_ tokens: MatrixView) {
+            guard !isAll else {
+                BLAS.products(tokens, rows.refinement.rows.matrix(range), into: scratch.products.base)
+                return
+            }
+            let channels = tokens.columns
+            for start in stride(from: 0, to: count, by: Scratch.memberBlock) {
+                let some = min(Scratch.memberBlock, count - start)
+                for member in 0..<some {
+                    scratch.memberValues.row(member, of: channels).copy(rows.refinement.rows[row(start + member)])
+                }
+                BLAS.products(
+                    tokens,
+                    MatrixView(base: scratch.memberValues.base, rows: some, columns: channels, stride: channels),
+                    scale: 1, into: scratch.products.base + start, stride: count)
+            }
         }
     }
 
@@ -556,14 +672,17 @@ struct NearestRows: BitwiseCopyable {
             let other = space.squares[row]
             return (square * (1 + 2 * tolerance) + value + error(value, other, space.lengths[row])) * 1.0001
         }
-        // Its present row, or the one of the token at its place in another frame.
+        // Its present row, the one of the token at its place in another frame, or the row that is its origin.
         var near = Int(refinement.rowOfToken[token])
-        var known = (row: near, value: value(near))
-        var least = bound(known.value, near)
-        let hint = Int(scratch.hints[index])
-        if hint >= 0, hint != near {
-            let other = value(hint)
-            if bound(other, hint) < least { (near, known, least) = (hint, (hint, other), bound(other, hint)) }
+        var own = value(near)
+        var least = bound(own, near)
+        func start(from row: Int) {
+            let other = value(row)
+            if row != near, bound(other, row) < least { (near, own, least) = (row, other, bound(other, row)) }
+        }
+        if scratch.hints[index] >= 0 { start(from: Int(scratch.hints[index])) }
+        if tokens.origins != nil, scratch.groups[index] > 0 {
+            start(from: Int(space.leaders.row(tokens.segment, of: Origins.most)[Int(scratch.groups[index]) - 1]))
         }
         guard least.isFinite, least >= 0 else { return false }
         let length = least.squareRoot()
@@ -572,11 +691,11 @@ struct NearestRows: BitwiseCopyable {
             space.rowDistances.base + space.rowDistancesStart[tokens.segment]
             + (near - range.lowerBound) &* range.count
         let possible = SinglePrecision.atMost(
-            4 * least * 1.0001, of: distances, count: range.count, most: max(1, range.count / 4),
-            into: scratch.candidates.base)
-        guard possible <= max(1, range.count / 4) else { return false }
+            4 * least * 1.0001, of: distances, count: range.count, most: range.count, into: scratch.candidates.base)
         // A dot product costs several times its share of a matrix product.
         let most = min(clip.tokensPerFrame, max(1, range.count / 16))
+        if possible > most { noteGroup(index, tokens, possible) }
+        guard possible <= 4 * most else { return false }
         var number = 0
         for candidate in 0..<possible {
             let position = scratch.candidates[candidate]
@@ -585,35 +704,37 @@ struct NearestRows: BitwiseCopyable {
             guard distances[Int(position)] <= reach * reach * 1.0001 else { continue }
             guard number < most else { return false }
             let row = range.lowerBound &+ Int(position)
-            let value = row == known.row ? known.value : value(row)
+            let value = row == near ? own : value(row)
             least = min(least, max(0, bound(value, row)))
             scratch.candidates[number] = position
             scratch.nearby[number] = value
             number += 1
         }
-        choose(index, tokens, among: number, worker) { scratch.nearby[$0] }
+        choose(index, tokens, among: number, worker, row: { range.lowerBound &+ Int(scratch.candidates[$0]) }) {
+            scratch.nearby[$0]
+        }
         return true
+    }
+
+    /// Notes the group of a token's possible rows, `Scratch.candidates`, if they are of one.
+    private func noteGroup(_ index: Int, _ tokens: FrameTokens, _ count: Int) {
+        guard tokens.origins != nil, count > 0 else { return }
+        let (scratch, first) = (tokens.scratch, tokens.range.lowerBound)
+        let group = space.groups[first &+ Int(scratch.candidates[0])]
+        for candidate in 1..<count where space.groups[first &+ Int(scratch.candidates[candidate])] != group { return }
+        scratch.wanted[index] = group
     }
 
     // MARK: Decision
 
-    /// Gives a token the nearest of its segment's rows.
-    private func choose(_ index: Int, _ tokens: FrameTokens, _ values: Table<Float>, _ worker: Worker) {
-        let (scratch, range) = (tokens.scratch, tokens.range)
-        let rivals = SinglePrecision.rivals(
-            values.base, squares: space.squares.base + range.lowerBound, lengths: space.lengths.base + range.lowerBound,
-            count: range.count, tokens.error(index), into: scratch.candidates.base)
-        choose(index, tokens, among: rivals.count, worker) { values[Int(scratch.candidates[$0])] }
-    }
-
-    /// Gives a token the nearest of some rows, `Scratch.candidates`; of equally near ones the first. Compares squared
+    /// Gives a token the nearest of some rows, which `row` tells; of equally near ones the first. Compares squared
     /// distances less the token's own square. Leaves it open once that a frame has asked for many distances in double.
     private func choose(
-        _ index: Int, _ tokens: FrameTokens, among count: Int, _ worker: Worker, value: (Int) -> Float
+        _ index: Int, _ tokens: FrameTokens, among count: Int, _ worker: Worker, row: (Int) -> Int,
+        value: (Int) -> Float
     ) {
-        let (scratch, range, token) = (tokens.scratch, tokens.range, tokens.token(index))
+        let (scratch, token) = (tokens.scratch, tokens.token(index))
         let error = tokens.error(index)
-        func row(_ candidate: Int) -> Int { range.lowerBound &+ Int(scratch.candidates[candidate]) }
         func within(_ candidate: Int) -> Float {
             error(value(candidate), space.squares[row(candidate)], space.lengths[row(candidate)])
         }

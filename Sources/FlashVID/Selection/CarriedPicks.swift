@@ -120,6 +120,7 @@ struct CarriedPicks {
             } else {
                 include(picks, block, Float(tolerance).nextUp)
             }
+            return !allAreEqual(centred, tolerance)
         }
         for index in 0..<distances.count {
             let token = first &+ index
@@ -137,17 +138,30 @@ struct CarriedPicks {
         distances.copy(scratch.distances)
     }
 
-    /// Calls `body` with some picks at a time, by their numbers, and their values.
-    private func forEachBlock(_ body: (_ picks: Range<Int>, _ block: MatrixView) -> Void) {
+    /// Whether every token counts as equal to a pick so far, so that no other can be nearer.
+    private func allAreEqual(_ centred: CentredTokens?, _ tolerance: Double) -> Bool {
+        guard let centred else { return false }
+        return (0..<tokens.tokens.rows).allSatisfy { index in
+            let error = Float(centred.error(index, tolerance: tolerance)).nextUp
+            let bounds = Interval.bounds(ofDistance: scratch.lower[index] - error, scratch.upper[index] + error)
+            return scratch.signs[index] > 0 && bounds.upper == 0
+        }
+    }
+
+    /// Calls `body` with some picks at a time, by their numbers, and their values, as long as it asks for more. The first
+    /// are few.
+    private func forEachBlock(_ body: (_ picks: Range<Int>, _ block: MatrixView) -> Bool) {
         let channels = clip.channels
-        for start in stride(from: 0, to: count, by: scratch.rows) {
-            let picks = start..<min(count, start + scratch.rows)
+        var start = 0
+        while start < count {
+            let picks = start..<min(count, start + (start == 0 ? min(32, scratch.rows) : scratch.rows))
+            defer { start = picks.upperBound }
             for (row, pick) in picks.enumerated() {
                 clip.copyToken(Int(scratch.picks[pick]), into: scratch.values.row(row, of: channels).base)
             }
-            body(
-                picks,
-                MatrixView(base: scratch.values.base, rows: picks.count, columns: channels, stride: channels))
+            let block = MatrixView(
+                base: scratch.values.base, rows: picks.count, columns: channels, stride: channels)
+            guard body(picks, block) else { return }
         }
     }
 
@@ -278,6 +292,7 @@ struct CarriedPicks {
                     take(products[index], pick, block.row(row), of: index, into: &scratch.exactDistances.base[index])
                 }
             }
+            return true
         }
     }
 

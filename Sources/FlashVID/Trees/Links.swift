@@ -341,7 +341,10 @@ struct Links: BitwiseCopyable {
         }
         let parent = Decision.largest(
             of: 0..<rivals, lower: { bounds($0).lower }, upper: { bounds($0).upper }, limit: 1, comparesSettled: true,
-            settle: { exact[index, candidate(Int(scratch.rivals[$0]))] })
+            settle: { rival in
+                let known = bounds(rival)
+                return known.isExact ? known.lower : exact[index, candidate(Int(scratch.rivals[rival]))]
+            })
         let chosen = Int(scratch.rivals[parent.index])
         space.parents[token] = Int32(earlierFirst &+ candidate(chosen))
         if let cosine = parent.value {

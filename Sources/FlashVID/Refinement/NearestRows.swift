@@ -588,9 +588,9 @@ struct NearestRows: BitwiseCopyable {
                 let rivals = SinglePrecision.rivals(
                     values.base, squares: members.squares, lengths: members.lengths, count: members.count,
                     tokens.error(index), into: scratch.candidates.base)
-                choose(index, tokens, among: rivals.count, worker, row: { members.row(Int(scratch.candidates[$0])) }) {
-                    values[Int(scratch.candidates[$0])]
-                }
+                choose(
+                    index, tokens, among: rivals.count, worker,
+                    row: { members.row(Int(scratch.candidates[$0])) }, value: { values[Int(scratch.candidates[$0])] })
             }
         }
     }
@@ -710,9 +710,9 @@ struct NearestRows: BitwiseCopyable {
             scratch.nearby[number] = value
             number += 1
         }
-        choose(index, tokens, among: number, worker, row: { range.lowerBound &+ Int(scratch.candidates[$0]) }) {
-            scratch.nearby[$0]
-        }
+        choose(
+            index, tokens, among: number, worker, row: { range.lowerBound &+ Int(scratch.candidates[$0]) },
+            value: { scratch.nearby[$0] })
         return true
     }
 

@@ -73,12 +73,13 @@ struct NearestRows: BitwiseCopyable {
         fileprivate let candidates: Table<Int32>
         fileprivate let nearby: Table<Float>
         /// Distances of a frame that were computed singly, and [N] tokens that were left to a block, how many, and [N] their
-        /// nearest distances so far, and what they are compared by in float32 at the most.
+        /// nearest distances so far, and [N, K / 32 + 1] the rows that may be it, a bit each, by panels of 32.
         fileprivate let singles: Table<Int>
         fileprivate let open: Table<Int32>
         fileprivate let openCount: Table<Int>
         fileprivate let openNearest: Table<Double>
-        fileprivate let openBound: Table<Float>
+        fileprivate let openRivals: Table<UInt32>
+        fileprivate let panels: Int
         /// [N, 32] distances of tokens that were left open from rows, [N] by token which of these may be its
         /// nearest, a bit a row, and [N] and [32] which of both are measured together.
         fileprivate let distances: Table<Double>
@@ -117,7 +118,8 @@ struct NearestRows: BitwiseCopyable {
             open = plan.table(Int32.self, count)
             openCount = plan.table(Int.self, 1)
             openNearest = plan.table(Double.self, count)
-            openBound = plan.table(Float.self, count)
+            panels = rows / Refinement.Scratch.maximumValues + 2
+            openRivals = plan.table(UInt32.self, count, panels)
             distances = plan.table(Double.self, count, Refinement.Scratch.maximumValues)
             rivals = plan.table(UInt64.self, count)
             together = plan.table(Int32.self, count)
@@ -738,12 +740,17 @@ struct NearestRows: BitwiseCopyable {
         func within(_ candidate: Int) -> Float {
             error(value(candidate), space.squares[row(candidate)], space.lengths[row(candidate)])
         }
+        func upper(_ candidate: Int) -> Float {
+            error.constant == .infinity ? .infinity : -(value(candidate) - within(candidate))
+        }
         let nearest = Decision.largest(
             of: 0..<count, where: { !space.isRepeat[row($0)] }, lower: { -(value($0) + within($0)) },
-            upper: { error.constant == .infinity ? .infinity : -(value($0) - within($0)) },
+            upper: { upper($0) },
             leavesOpen: { rivals, lower in
                 guard scratch.singles[0] &+ rivals > clip.tokensPerFrame else { return false }
-                scratch.openBound[scratch.openCount[0]] = -lower
+                leaveOpen(
+                    index, tokens, among: count, row: row,
+                    isRival: { !space.isRepeat[row($0)] && !(upper($0) < lower) })
                 return true
             },
             settle: { candidate in
@@ -756,8 +763,6 @@ struct NearestRows: BitwiseCopyable {
             })
         if nearest.index < 0 {
             worker.countCloseCall()
-            scratch.open[scratch.openCount[0]] = Int32(index)
-            scratch.openCount[0] &+= 1
             return
         }
         if nearest.value != nil { worker.countCloseCall() }
@@ -766,6 +771,26 @@ struct NearestRows: BitwiseCopyable {
 
     // MARK: In blocks
 
+    /// Leaves a token open, and notes which rows may be its nearest.
+    private func leaveOpen(
+        _ index: Int, _ tokens: FrameTokens, among count: Int, row: (Int) -> Int, isRival: (Int) -> Bool
+    ) {
+        let scratch = tokens.scratch
+        let position = scratch.openCount[0]
+        let rivals = scratch.openRivals.row(position, of: scratch.panels)
+        rivals.fill(0)
+        for candidate in 0..<count where isRival(candidate) {
+            let row = row(candidate)
+            rivals[panel(ofRow: row) - panel(ofRow: tokens.range.lowerBound)] |=
+                1 << UInt32(refinement.place(ofRow: row))
+        }
+        scratch.open[position] = Int32(index)
+        scratch.openCount[0] = position + 1
+    }
+
+    /// Rows whose values in double are kept at the same time.
+    private func panel(ofRow row: Int) -> Int { row / Refinement.Scratch.maximumValues }
+
     /// Finds the nearest rows of the tokens that were left open, in double: a panel of rows at a time, and of these the ones
     /// that may be it.
     private func settleOpen(_ tokens: FrameTokens, _ worker: Worker) {
@@ -773,60 +798,29 @@ struct NearestRows: BitwiseCopyable {
         let count = scratch.openCount[0]
         guard count > 0 else { return }
         scratch.openNearest.part(0..<count).fill(.infinity)
+        for position in 0..<count {
+            clip.copyToken(
+                tokens.token(Int(scratch.open[position])), into: scratch.tokens.row(position, of: clip.channels).base)
+        }
         let matrix = MatrixView(
             base: scratch.tokens.base, rows: count, columns: clip.channels, stride: clip.channels)
-        // As many products at a time as there is room for.
-        let width = max(1, scratch.products.count / count)
-        for start in stride(from: range.lowerBound, to: range.upperBound, by: width) {
-            let multiplied = start..<min(start + width, range.upperBound)
+        let first = panel(ofRow: range.lowerBound)
+        for panel in first...panel(ofRow: range.upperBound - 1) {
+            // Sorted by their rivals of the panel.
             for position in 0..<count {
-                tokens.write(
-                    Int(scratch.open[position]), into: scratch.tokens.row(position, of: clip.channels).base)
+                let rivals = scratch.openRivals[position &* scratch.panels &+ (panel - first)]
+                scratch.rivals[position] = UInt64(rivals) << 32 | UInt64(position)
             }
-            BLAS.products(matrix, refinement.rows.matrix(multiplied), into: scratch.products.base)
-            for position in 0..<count {
-                tokens.values(
-                    Int(scratch.open[position]), multiplied, from: scratch.products.row(position, of: multiplied.count))
-            }
-            // Distances in double are those of the source tokens.
-            for position in 0..<count where tokens.origins != nil {
-                clip.copyToken(
-                    tokens.token(Int(scratch.open[position])),
-                    into: scratch.tokens.row(position, of: clip.channels).base)
-            }
-            var row = start
-            while row < multiplied.upperBound {
-                let place = refinement.place(ofRow: row)
-                let panel = row..<min(row + Refinement.Scratch.maximumValues - place, multiplied.upperBound)
-                markRivals(panel, of: multiplied, tokens, count)
-                settleRivals(panel, tokens, matrix, worker)
-                row = panel.upperBound
-            }
+            scratch.rivals.part(0..<count).sort()
+            settleRivals(panel, tokens, matrix, worker)
         }
-    }
-
-    /// Marks, a bit a row of a panel, which may be the nearest of the tokens that were left open, and sorts these by that.
-    private func markRivals(_ panel: Range<Int>, of multiplied: Range<Int>, _ tokens: FrameTokens, _ count: Int) {
-        let scratch = tokens.scratch
-        for position in 0..<count {
-            let error = tokens.error(Int(scratch.open[position]))
-            let values = scratch.products.row(position, of: multiplied.count)
-            var rivals: UInt64 = 0
-            for (other, row) in panel.enumerated() where !space.isRepeat[row] {
-                let value = values[row - multiplied.lowerBound]
-                let isFarther =
-                    value - error(value, space.squares[row], space.lengths[row]) > scratch.openBound[position]
-                if !isFarther { rivals |= 1 << other }
-            }
-            scratch.rivals[position] = rivals << 32 | UInt64(position)
-        }
-        scratch.rivals.part(0..<count).sort()
     }
 
     /// Measures every token's distances to its rivals of a panel. Tokens of much the same rivals are taken together, since a
     /// block is faster than single distances, though it has some that nobody asked for.
-    private func settleRivals(_ panel: Range<Int>, _ tokens: FrameTokens, _ matrix: MatrixView, _ worker: Worker) {
+    private func settleRivals(_ panel: Int, _ tokens: FrameTokens, _ matrix: MatrixView, _ worker: Worker) {
         let scratch = tokens.scratch
+        let first = panel * Refinement.Scratch.maximumValues
         var start = 0
         while start < matrix.rows {
             var (end, mask, asked) = (start, UInt64(0), 0)
@@ -839,17 +833,15 @@ struct NearestRows: BitwiseCopyable {
                 end += 1
             }
             var others = 0
-            for other in 0..<panel.count where mask >> other & 1 != 0 {
-                let row = panel.lowerBound + other
-                _ = refinement.value(ofRow: row, refinement.scratch(worker))
-                scratch.panelRows[others] = Int32(refinement.place(ofRow: row))
+            for place in 0..<Refinement.Scratch.maximumValues where mask >> place & 1 != 0 {
+                _ = refinement.value(ofRow: first + place, refinement.scratch(worker))
+                scratch.panelRows[others] = Int32(place)
                 others += 1
             }
             DoublePrecision.squaredDistances(
                 matrix, rows: scratch.together.base, end - start, refinement.scratch(worker).values.base,
                 rows: scratch.panelRows.base, others, into: scratch.distances.base)
             worker.countSettled(inBlocks: (end - start) &* others)
-            let first = panel.lowerBound - refinement.place(ofRow: panel.lowerBound)
             for position in 0..<(end - start) {
                 let open = Int(scratch.together[position])
                 for other in 0..<others {

@@ -28,6 +28,8 @@ struct CarriedPicks {
         /// [N] the pick of that lower bound, and the next lower bound.
         fileprivate let nearest: Table<Int32>
         fileprivate let second: Table<Float>
+        /// [N] what the distances from a pick err by.
+        fileprivate let errors: Table<Float>
         /// [rows] the origin of a block's picks.
         fileprivate let groups: Table<Int32>
         /// [origins, rows] products of a frame's origins with a block of picks.
@@ -54,6 +56,7 @@ struct CarriedPicks {
             upper = plan.table(Float.self, tokens)
             nearest = plan.table(Int32.self, tokens)
             second = plan.table(Float.self, tokens)
+            errors = plan.table(Float.self, tokens)
             groups = plan.table(Int32.self, rows)
             projections = plan.table(Double.self, Origins.most + 1, rows)
             settled = plan.table(Int.self, 1)
@@ -120,12 +123,11 @@ struct CarriedPicks {
             } else {
                 include(picks, block, Float(tolerance).nextUp)
             }
-            return !allAreEqual(centred, tolerance)
+            return !allAreEqual
         }
         for index in 0..<distances.count {
             let token = first &+ index
-            let error = centred.map { Float($0.error(index, tolerance: tolerance)).nextUp } ?? 0
-            let (lower, upper) = (scratch.lower[index] - error, scratch.upper[index] + error)
+            let (lower, upper) = (scratch.lower[index], scratch.upper[index])
             if tokens.pick(index) >= 0, weights.countsNearest(index) {
                 scratch.distances[index] = Interval(exactly: selection.isZero(token) ? 1 : 0)
                 worker.countSettled(byClass: 1)
@@ -139,12 +141,10 @@ struct CarriedPicks {
     }
 
     /// Whether every token counts as equal to a pick so far, so that no other can be nearer.
-    private func allAreEqual(_ centred: CentredTokens?, _ tolerance: Double) -> Bool {
-        guard let centred else { return false }
-        return (0..<tokens.tokens.rows).allSatisfy { index in
-            let error = Float(centred.error(index, tolerance: tolerance)).nextUp
-            let bounds = Interval.bounds(ofDistance: scratch.lower[index] - error, scratch.upper[index] + error)
-            return scratch.signs[index] > 0 && bounds.upper == 0
+    private var allAreEqual: Bool {
+        (0..<tokens.tokens.rows).allSatisfy { index in
+            scratch.signs[index] > 0
+                && Interval.bounds(ofDistance: scratch.lower[index], scratch.upper[index]).upper == 0
         }
     }
 
@@ -168,6 +168,7 @@ struct CarriedPicks {
     private func include(_ picks: Range<Int>, _ block: MatrixView, _ error: Float) {
         let count = tokens.tokens.rows
         BLAS.products(block, tokens.tokens, into: scratch.products.base)
+        scratch.errors.fill(error)
         let hasExtremes = selection.hasExtremes(inFrame: first / count)
         for (row, number) in picks.enumerated() {
             let pick = Int(scratch.picks[number])
@@ -177,7 +178,7 @@ struct CarriedPicks {
                 products[index] = 1 - products[index] * (scale * selection.inverseNorm(first &+ index))
             }
             if hasExtremes || selection.isExtreme(pick) { settleExtremes(products, pick) }
-            take(products, of: number, within: error)
+            take(products, of: number)
         }
     }
 
@@ -218,14 +219,17 @@ struct CarriedPicks {
                 products[index] = Float(1 - (Double(products[index]) + shared))
             }
             let length = BLAS.dot(block.row(row), block.row(row), count: channels).squareRoot()
-            take(
-                products, of: number, within: Float(CentredTokens.error(length: length, tolerance: tolerance)).nextUp)
+            let error = CentredTokens.error(of: length, tolerance: tolerance)
+            for index in 0..<count { scratch.errors[index] = error.ofLength * centred.length(index) + error.rest }
+            take(products, of: number)
         }
     }
 
-    private func take(_ distances: Table<Float>, of pick: Int, within error: Float) {
+    /// Takes the distances of a pick into those so far, with `Scratch.errors`.
+    private func take(_ distances: Table<Float>, of pick: Int) {
         for index in 0..<distances.count {
             let distance = distances.base[index] * scratch.signs.base[index]
+            let error = scratch.errors.base[index]
             let (lower, least) = (distance - error, scratch.lower.base[index])
             scratch.second.base[index] = min(scratch.second.base[index], max(least, lower))
             scratch.nearest.base[index] = lower < least ? Int32(pick) : scratch.nearest.base[index]
@@ -251,9 +255,7 @@ struct CarriedPicks {
     func exactDistance(_ index: Int) -> Double {
         if scratch.distances[index].isExact { return scratch.distances[index].lower }
         if scratch.exactDistances[index].isNaN {
-            // The token's own part of the bounds counts twice.
-            let error = centred.map { Float($0.error(index, tolerance: selection.input.tolerance)) } ?? 0
-            let (upper, second) = (scratch.upper[index], scratch.second[index] - 2 * error)
+            let (upper, second) = (scratch.upper[index], scratch.second[index])
             if second > upper + 2e-6 + (abs(upper) + abs(second)) * 0x1p-22 {
                 let pick = Int(scratch.nearest[index])
                 settle(index, picks: pick..<(pick + 1))

@@ -27,6 +27,8 @@ struct CentredTokens: BitwiseCopyable {
     private let scratch: Scratch
     let tokens: MatrixView
     private(set) var origins: Origins
+    /// Mean of 1 - the products of the tokens for which the origins were chosen with these.
+    private var spread = 0.0
     private var count: Int { tokens.rows }
     private var channels: Int { tokens.columns }
 
@@ -42,20 +44,29 @@ struct CentredTokens: BitwiseCopyable {
                     tokens.row(index), scale: inverseNorm(index), less: origins.row(0), into: target, count: channels)
             })
         project()
+        measureSpread()
     }
 
-    /// Takes the origins of the frame before. Nil where they are not near to half as many tokens as they were there.
+    /// Takes the origins of the frame before. Nil where tokens are much farther from them than those were for which they
+    /// were chosen.
     init?(_ tokens: MatrixView, as earlier: CentredTokens, in scratch: Scratch) {
         self.init(tokens, scratch)
         origins.copy(earlier.origins)
         project()
-        var near = (here: 0, there: 0)
-        for index in 0..<count {
-            scratch.groups[index] = Int32(origins.nearest { projection($0, index) })
-            if group(index) > 0 { near.here += 1 }
-            if earlier.group(index) > 0 { near.there += 1 }
+        for index in 0..<count { scratch.groups[index] = Int32(origins.nearest { projection($0, index) }) }
+        measureSpread()
+        guard spread <= 4 * earlier.spread else { return nil }
+        spread = earlier.spread
+    }
+
+    /// Notes how far the tokens are from their origins. Those that are near to none count as if they were as far as can be.
+    private mutating func measureSpread() {
+        var sum = 0.0
+        for index in 0..<count where inverseNorm(index) > 0 {
+            sum += group(index) > 0 ? max(0, 1 - projection(group(index), index)) : 1
         }
-        guard 2 * near.here >= near.there else { return nil }
+        // Below that, nothing is gained by nearer origins.
+        spread = max(sum / Double(count), 1e-9)
     }
 
     private init(_ tokens: MatrixView, _ scratch: Scratch) {
@@ -106,9 +117,19 @@ struct CentredTokens: BitwiseCopyable {
         Self.error(length: scratch.lengths[index], tolerance: tolerance)
     }
 
-    static func error(length: Float, tolerance: Double) -> Double {
+    private static func error(length: Float, tolerance: Double) -> Double {
         // |y||z| is at most half the sum of their squares. With what y is rounded by, and the sums in double.
         0.55 * tolerance * Double(length) * Double(length) + 4e-12
+    }
+
+    /// Length of a token less its origin.
+    @inline(__always)
+    func length(_ index: Int) -> Float { scratch.lengths[index] }
+
+    /// What a product of a token with another of so great a length errs by: such a part of the token's length, and the
+    /// rest.
+    static func error(of length: Float, tolerance: Double) -> (ofLength: Float, rest: Float) {
+        (Float(1.1 * tolerance * Double(length)).nextUp, 8e-12)
     }
 
     // MARK: Writing

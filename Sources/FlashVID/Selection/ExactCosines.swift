@@ -33,8 +33,9 @@ struct ExactCosines: BitwiseCopyable {
     private var count: Int { rows.tokens.rows }
     private var channels: Int { rows.tokens.columns }
 
-    /// A single number takes a few times as long as its share of a block, so that a block costs less than these many.
-    private var mostSingles: Int { 2 &* count }
+    /// A single number takes four to five times as long as its share of a block, so that so many take a third of a block's
+    /// time, or more where a frame has few tokens.
+    private var mostSingles: Int { max(2 &* count, count &* count / (isSymmetric ? 32 : 16)) }
 
     /// Of a frame's tokens with each other.
     init(within frame: TokenClasses, in scratch: Scratch, _ worker: Worker) {

@@ -10,6 +10,8 @@ struct FrameDistances: BitwiseCopyable {
         /// [N] bounds of the distance to the nearest other token.
         fileprivate let lower: Table<Float>
         fileprivate let upper: Table<Float>
+        /// [N] least distance from a token that is not equal.
+        fileprivate let apart: Table<Float>
         fileprivate let centred: CentredTokens.Scratch
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
@@ -17,6 +19,7 @@ struct FrameDistances: BitwiseCopyable {
             errors = plan.table(Float.self, clip.tokensPerFrame)
             lower = plan.table(Float.self, clip.tokensPerFrame)
             upper = plan.table(Float.self, clip.tokensPerFrame)
+            apart = plan.table(Float.self, clip.tokensPerFrame)
             centred = CentredTokens.Scratch(clip, plan: &plan)
         }
     }
@@ -137,18 +140,35 @@ struct FrameDistances: BitwiseCopyable {
 
     // MARK: Centring
 
-    /// Whether so many tokens are so near to others that float32's products tell them apart badly.
+    /// Whether so many tokens are so near to others, equal ones left out, that float32's products tell them apart badly.
     func isCrowded(_ classes: TokenClasses) -> Bool {
-        var crowded = 0
-        for index in 0..<count where 2 * scratch.upper[index] < Origins.crowd && classes.size(index) == 1 {
-            crowded += 1
+        if classes.areDistinct {
+            scratch.apart.copy(scratch.upper)
+        } else {
+            scratch.apart.fill(.infinity)
+            for row in 0..<count where classes.first(row) == row {
+                let line = values + row &* count
+                var least = scratch.apart[row]
+                for column in (row &+ 1)..<max(count, row &+ 1) where classes.first(column) == column {
+                    least = min(least, line[column])
+                    scratch.apart[column] = min(scratch.apart[column], line[column])
+                }
+                scratch.apart[row] = least
+            }
+            for row in 0..<count {
+                let first = classes.first(row)
+                if first != row { scratch.apart[row] = scratch.apart[first] }
+                scratch.apart[row] = max(scratch.apart[row], Float(tolerance))
+            }
         }
+        var crowded = 0
+        for index in 0..<count where 2 * scratch.apart[index] < Origins.crowd { crowded += 1 }
         return crowded >= max(8, count / 16)
     }
 
     /// Makes the distances again from the tokens less a few origins, of which `rows` is room for N. One Gram matrix.
     mutating func centre(_ tokens: MatrixView, rows: Table<Float>) {
-        measure(CentredTokens(tokens, self, nearest: scratch.upper, in: scratch.centred), rows)
+        measure(CentredTokens(tokens, self, nearest: scratch.apart, in: scratch.centred), rows)
     }
 
     /// Makes them from the tokens less the origins of the frame before, if these fit. One Gram matrix.

@@ -149,10 +149,10 @@ struct Links: BitwiseCopyable {
             for row in 0..<rows {
                 let index = Int(scratch.rowTokens[row])
                 let distances = selection.room(worker).products.row(row, of: count)
-                let error = laterCentred.error(index, tolerance: input.tolerance)
+                let error = CentredTokens.error(of: laterCentred.length(index), tolerance: input.tolerance)
                 nameParent(
                     laterTokens.lowerBound &+ index, distances, count: count, exact, scratch, worker,
-                    error: { Float(error + centred.error($0, tolerance: input.tolerance)).nextUp }, candidate: { $0 })
+                    error: { error.ofLength * centred.length($0) + error.rest }, candidate: { $0 })
             }
             return
         }

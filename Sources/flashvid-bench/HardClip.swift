@@ -14,7 +14,16 @@ struct HardClip: Equatable {
         named + found.map { name, text in HardClip(name: name, recipe: try? Recipe(text: text)) }
 
     /// What `--search-hard` found, as it printed the recipe. The tests see that each can be read.
-    static let found: [(name: String, recipe: String)] = []
+    static let found: [(name: String, recipe: String)] = [
+        (
+            "found-default",
+            "patches=23 shared=0.003 grain=0.0002 grain-by=position dark=1.0 period=2 odd=98 grid=0.0009765625 attention=zero"
+        ),
+        (
+            "found-refined",
+            "patches=49 shared=0.003 own=1.0 grain=0.0001 spread=1.0 period=2 scroll=7 odd=2 sinks=0.75 sink=10.0 grid=0.015625"
+        ),
+    ]
 
     private static let named: [HardClip] = {
         var (patches, screen) = (Recipe(), Recipe())

@@ -63,7 +63,7 @@ import ToolSupport
                 hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3
             }
         }
-        #expect(hash == 9_357_116_767_096_825_968)
+        #expect(hash == 23_578_968_575_236_208)
     }
 
     @Test func letterbox() throws {

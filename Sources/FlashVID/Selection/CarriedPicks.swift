@@ -25,9 +25,11 @@ struct CarriedPicks {
         fileprivate let signs: Table<Float>
         fileprivate let lower: Table<Float>
         fileprivate let upper: Table<Float>
-        /// [N] the pick of that lower bound, and the next lower bound.
+        /// [N, listed] the picks of the least lower bounds, ascending, these bounds, and [N] the last of them.
         fileprivate let nearest: Table<Int32>
-        fileprivate let second: Table<Float>
+        fileprivate let nearestLower: Table<Float>
+        fileprivate let last: Table<Float>
+        fileprivate static let listed = 8
         /// [N] what the distances from a pick err by.
         fileprivate let errors: Table<Float>
         /// [rows] the origin of a block's picks.
@@ -54,8 +56,9 @@ struct CarriedPicks {
             signs = plan.table(Float.self, tokens)
             lower = plan.table(Float.self, tokens)
             upper = plan.table(Float.self, tokens)
-            nearest = plan.table(Int32.self, tokens)
-            second = plan.table(Float.self, tokens)
+            nearest = plan.table(Int32.self, tokens, Self.listed)
+            nearestLower = plan.table(Float.self, tokens, Self.listed)
+            last = plan.table(Float.self, tokens)
             errors = plan.table(Float.self, tokens)
             groups = plan.table(Int32.self, rows)
             projections = plan.table(Double.self, Origins.most + 1, rows)
@@ -114,7 +117,8 @@ struct CarriedPicks {
         scratch.settled[0] = 0
         scratch.lower.fill(.infinity)
         scratch.upper.fill(.infinity)
-        scratch.second.fill(.infinity)
+        scratch.nearestLower.fill(.infinity)
+        scratch.last.fill(.infinity)
         for index in 0..<distances.count { scratch.signs[index] = weights.countsNearest(index) ? 1 : -1 }
         let tolerance = selection.input.tolerance
         forEachBlock { picks, block in
@@ -225,17 +229,35 @@ struct CarriedPicks {
         }
     }
 
-    /// Takes the distances of a pick into those so far, with `Scratch.errors`.
+    /// Takes the distances of a pick into those so far, with `Scratch.errors`. Leaves their lower bounds, by the token's sign,
+    /// in `distances`.
     private func take(_ distances: Table<Float>, of pick: Int) {
+        let (signs, errors) = (scratch.signs.base, scratch.errors.base)
+        let (lower, upper, last) = (scratch.lower.base, scratch.upper.base, scratch.last.base)
         for index in 0..<distances.count {
-            let distance = distances.base[index] * scratch.signs.base[index]
-            let error = scratch.errors.base[index]
-            let (lower, least) = (distance - error, scratch.lower.base[index])
-            scratch.second.base[index] = min(scratch.second.base[index], max(least, lower))
-            scratch.nearest.base[index] = lower < least ? Int32(pick) : scratch.nearest.base[index]
-            scratch.lower.base[index] = min(least, lower)
-            scratch.upper.base[index] = min(scratch.upper.base[index], distance + error)
+            let distance = distances.base[index] * signs[index]
+            distances.base[index] = distance - errors[index]
+            lower[index] = min(lower[index], distance - errors[index])
+            upper[index] = min(upper[index], distance + errors[index])
         }
+        for index in 0..<distances.count where distances.base[index] < last[index] {
+            list(pick, distances.base[index], of: index)
+        }
+    }
+
+    /// Puts a pick among the nearest of a token.
+    private func list(_ pick: Int, _ lower: Float, of index: Int) {
+        let picks = scratch.nearest.row(index, of: Scratch.listed)
+        let bounds = scratch.nearestLower.row(index, of: Scratch.listed)
+        var rank = Scratch.listed - 1
+        while rank > 0, bounds[rank - 1] > lower {
+            bounds[rank] = bounds[rank - 1]
+            picks[rank] = picks[rank - 1]
+            rank -= 1
+        }
+        bounds[rank] = lower
+        picks[rank] = Int32(pick)
+        scratch.last[index] = bounds[Scratch.listed - 1]
     }
 
     private func pickSquare(_ number: Int, _ values: UnsafePointer<Float>) -> Double {
@@ -250,18 +272,22 @@ struct CarriedPicks {
     /// Bounds of the distance that counts of a token to the picks.
     subscript(_ index: Int) -> Interval { scratch.distances[index] }
 
-    /// The same in double: from the one pick that it can be, where there is only one. Other tokens are settled one by one, and
-    /// once that they are many, all in a block.
+    /// The same in double: from the few picks that it can be, where they are few. Other tokens are settled one by one, and once
+    /// that they are many, all in a block.
     func exactDistance(_ index: Int) -> Double {
         if scratch.distances[index].isExact { return scratch.distances[index].lower }
         if scratch.exactDistances[index].isNaN {
-            let (upper, second) = (scratch.upper[index], scratch.second[index])
-            if second > upper + 2e-6 + (abs(upper) + abs(second)) * 0x1p-22 {
-                let pick = Int(scratch.nearest[index])
-                settle(index, picks: pick..<(pick + 1))
+            // With what numbers are rounded by, and below 1e-6 they count as 0.
+            let upper = scratch.upper[index]
+            let reach = upper + 2e-6 + abs(upper) * 0x1p-20
+            if scratch.last[index] > reach + abs(scratch.last[index]) * 0x1p-20 {
+                let bounds = scratch.nearestLower.row(index, of: Scratch.listed)
+                let picks = scratch.nearest.row(index, of: Scratch.listed)
+                let count = (0..<Scratch.listed).count { bounds[$0] <= reach + abs(bounds[$0]) * 0x1p-20 }
+                settle(index, picks: count) { Int(picks[$0]) }
             } else if scratch.settled[0] < max(4, tokens.tokens.rows / 8) {
                 scratch.settled[0] += 1
-                settle(index, picks: 0..<count)
+                settle(index, picks: count) { $0 }
             } else {
                 settleAll()
             }
@@ -269,11 +295,13 @@ struct CarriedPicks {
         return scratch.exactDistances[index]
     }
 
-    private func settle(_ index: Int, picks: Range<Int>) {
-        worker.countSettled(singly: picks.count)
+    @inline(__always)
+    private func settle(_ index: Int, picks: Int, pick: (Int) -> Int) {
+        worker.countSettled(singly: picks)
         var result = weights.countsNearest(index) ? Double.infinity : -Double.infinity
         let row = tokens.tokens.row(index)
-        for pick in picks {
+        for number in 0..<picks {
+            let pick = pick(number)
             let other = clip.token(Int(scratch.picks[pick]), convertedInto: scratch.values.base)
             take(DoublePrecision.dot(row, other, count: clip.channels), pick, other, of: index, into: &result)
         }

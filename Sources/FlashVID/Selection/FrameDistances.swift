@@ -166,7 +166,8 @@ struct FrameDistances: BitwiseCopyable {
         return crowded >= max(8, count / 16)
     }
 
-    /// Makes the distances again from the tokens less a few origins, of which `rows` is room for N. One Gram matrix.
+    /// Makes the distances again from the tokens less a few origins, after ``isCrowded(_:)``; `rows` is room for N. One Gram
+    /// matrix.
     mutating func centre(_ tokens: MatrixView, rows: Table<Float>) {
         measure(CentredTokens(tokens, self, nearest: scratch.apart, in: scratch.centred), rows)
     }

@@ -69,6 +69,7 @@ struct FrameDistancesTests {
             distances.expand(distinct, room.products, inverseNorms: inverseNorms, classes, nil)
             body("from different tokens", distances, exact)
             distances.findNearest()
+            _ = distances.isCrowded(classes)
             distances.centre(tokens, rows: room.rows)
             body("less origins", distances, exact)
         }

@@ -1,0 +1,215 @@
+// Rows as tokens are compared with them: equal tokens and rows, origins, squares, and distances between rows.
+
+extension NearestRows {
+    // MARK: Equal tokens
+
+    /// Finds the tokens of a segment that are equal to an earlier one. They have the same nearest row, so that a still
+    /// picture is searched once. O(tokens), and a comparison for each that is equal to another; one that is missed costs time
+    /// and changes nothing.
+    struct EqualTokens: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+
+        func run(_ segment: Int, _ worker: Worker) { rows.findEqualTokens(segment: segment, worker) }
+    }
+
+    func findEqualTokens(segment: Int, _ worker: Worker) {
+        let tokens = refinement.tokens(ofSegment: segment)
+        let (clip, pair) = (clip, refinement.scratch(worker).token)
+        // As many places as the largest power of two below twice the tokens.
+        let mask = (1 << (Int.bitWidth - 1 - (2 * tokens.count).leadingZeroBitCount)) - 1
+        let places = space.places.part((2 * tokens.lowerBound)..<(2 * tokens.lowerBound + mask + 1))
+        places.fill(-1)
+        for token in tokens where !selection.isSelected(token) {
+            space.first[token] = Int32(token)
+            let hash = TokenClasses.hash(pair.token(token, of: clip), channels: clip.channels)
+            var place = Int(truncatingIfNeeded: hash) & mask
+            for _ in 0..<8 {
+                guard places[place] >= 0 else {
+                    places[place] = Int32(token)
+                    break
+                }
+                if pair.areEqual(token, Int(places[place]), of: clip) {
+                    space.first[token] = places[place]
+                    worker.countSettled(byClass: 1)
+                    break
+                }
+                place = (place &+ 1) & mask
+            }
+        }
+    }
+
+    // MARK: Origins
+    //
+    // Where rows of a segment are much alike, their origins are taken out of them and of the tokens (``Origins``):
+    //
+    //     |a - b|² = |y|² + |z|² - 2 y·z + |o - p|² + 2 (o - p)·(y - z)    for a = o + y, b = p + z.
+
+    /// Looks for origins among a segment's rows.
+    struct Grouping: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+
+        func run(_ segment: Int, _ worker: Worker) { rows.group(segment: segment) }
+    }
+
+    func group(segment: Int) {
+        let rows = refinement.rows(ofSegment: segment)
+        let leaders = space.leaders.row(segment, of: Origins.most)
+        var count = 0
+        func areNear(_ a: Int, _ b: Int) -> Bool {
+            let (first, other) = (refinement.rows[a].base, refinement.rows[b].base)
+            let square = BLAS.dot(first, first, count: clip.channels)
+            return SinglePrecision.squaredDistance(first, other, count: clip.channels) < square * Origins.radius / 2
+        }
+        // Rows from all over the segment are compared with some of them. Few segments need more than the first four.
+        let samples = min(rows.count, 24)
+        func sample(_ number: Int) -> Int { rows.lowerBound + number * rows.count / samples }
+        for number in 0..<min(samples, Origins.most) {
+            if number == 4, count == 0 { break }
+            let row = sample(number * samples / min(samples, Origins.most))
+            guard !(0..<count).contains(where: { areNear(Int(leaders[$0]), row) }) else { continue }
+            let near = (0..<samples).count {
+                sample($0) != row && !space.isRepeat[sample($0)] && areNear(row, sample($0))
+            }
+            guard near >= 2 else { continue }
+            leaders[count] = Int32(row)
+            count += 1
+        }
+        space.leaderCounts[segment] = Int32(count)
+        guard count > 0 else { return }
+        for row in rows {
+            let value = refinement.rows[row].base
+            var (least, group) = (BLAS.dot(value, value, count: clip.channels) * Origins.radius, 0)
+            for leader in 0..<count {
+                let other = refinement.rows[Int(leaders[leader])].base
+                let distance = SinglePrecision.squaredDistance(value, other, count: clip.channels)
+                if distance < least { (least, group) = (distance, leader + 1) }
+            }
+            space.groups[row] = Int32(group)
+        }
+    }
+
+    /// The origins of a segment that has some.
+    func origins(ofSegment segment: Int, _ worker: Worker) -> Origins {
+        let scratch = scratch(worker)
+        var origins = Origins(channels: clip.channels, in: scratch.origins)
+        let leaders = space.leaders.row(segment, of: Origins.most)
+        let count = Int(space.leaderCounts[segment])
+        scratch.originsMade(key(segment)) {
+            for leader in 0..<count {
+                _ = origins.add { target in
+                    DoublePrecision.round(
+                        refinement.value(ofRow: Int(leaders[leader]), refinement.scratch(worker)), into: target,
+                        count: clip.channels)
+                }
+            }
+            origins.multiply()
+        }
+        return Origins(count: count + 1, channels: clip.channels, in: scratch.origins)
+    }
+
+    /// Squares of the rows, less their origins where their segment has some.
+    struct Measures: Stage {
+        static let charge = Refinement.charge
+        let rows: NearestRows
+
+        func run(_ task: Int, _ worker: Worker) {
+            for row in rows.refinement.rows(ofTask: task) { rows.measure(row: row, worker) }
+        }
+    }
+
+    func measure(row: Int, _ worker: Worker) {
+        let segment = refinement.segment(ofRow: row)
+        let value = refinement.rows[row].base
+        if isCentred(segment) {
+            let origins = origins(ofSegment: segment, worker)
+            DoublePrecision.round(
+                refinement.value(ofRow: row, refinement.scratch(worker)), less: origins.row(Int(space.groups[row])),
+                into: value, count: clip.channels)
+            let centred = refinement.rows.matrix(row..<(row + 1))
+            DoublePrecision.products(
+                centred, origins.matrix, into: space.projections.row(row, of: Origins.most + 1).base)
+        }
+        let square = BLAS.dot(value, value, count: clip.channels)
+        space.squares[row] = square
+        space.lengths[row] = square.squareRoot()
+        space.reachable[row] = space.isRepeat[row] ? .greatestFiniteMagnitude : square
+    }
+
+    @inline(__always)
+    func projection(_ origin: Int, _ row: Int) -> Double {
+        space.projections[row &* (Origins.most + 1) &+ origin]
+    }
+
+    // MARK: Distances between rows
+
+    /// Gives each segment its room, as far as there is some.
+    func placeRowDistances() {
+        var start = 0
+        for segment in 0..<refinement.segments.count {
+            let count = refinement.rows(ofSegment: segment).count
+            let square = count.multipliedReportingOverflow(by: count)
+            let fits = !square.overflow && square.partialValue <= space.rowDistances.count - start
+            space.rowDistancesStart[segment] = fits ? start : -1
+            if fits { start += square.partialValue }
+        }
+    }
+
+    /// Lower bounds of the squared distances of some rows from those of their segment; infinity from one that repeats
+    /// another.
+    struct RowDistances: Stage {
+        static let charge = Refinement.charge
+        // Each multiplies the rows behind it, which BLAS arranges anew for each: not too few.
+        static let rowsOfTask = 128
+        let rows: NearestRows
+
+        static func tasks(_ rows: Int) -> Int { (rows + rowsOfTask - 1) / rowsOfTask }
+
+        func run(_ task: Int, _ worker: Worker) {
+            let end = min(rows.refinement.rows.count, (task + 1) * Self.rowsOfTask)
+            var row = task * Self.rowsOfTask
+            while row < end {
+                let segment = rows.refinement.segment(ofRow: row)
+                let some = row..<min(end, rows.refinement.rows(ofSegment: segment).upperBound)
+                rows.measureDistances(some, segment, worker)
+                row = some.upperBound
+            }
+        }
+    }
+
+    func measureDistances(_ some: Range<Int>, _ segment: Int, _ worker: Worker) {
+        let start = space.rowDistancesStart[segment]
+        guard start >= 0 else { return }
+        let range = refinement.rows(ofSegment: segment)
+        let (first, count) = (range.lowerBound, range.count)
+        let distances = space.rowDistances.base + start
+        let origins = isCentred(segment) ? origins(ofSegment: segment, worker) : nil
+        // With those behind them; the others are the same, made by other tasks.
+        BLAS.products(
+            refinement.rows.matrix(some), refinement.rows.matrix(some.lowerBound..<range.upperBound), scale: 1,
+            into: distances + (some.lowerBound - first) &* (count &+ 1), stride: count)
+        for row in some {
+            let square = space.squares[row]
+            let line = distances + (row - first) &* count
+            for other in row..<range.upperBound {
+                let sum = square + space.squares[other]
+                var distance = sum - 2 * line[other - first]
+                if let origins {
+                    distance += shift(row, other, origins) - Float(origins.slack(Int(space.groups[row])))
+                }
+                distance -= 2 * tolerance * sum + abs(distance) * 0x1p-22
+                line[other - first] = space.isRepeat[other] ? .infinity : distance
+                distances[(other - first) &* count &+ (row - first)] = space.isRepeat[row] ? .infinity : distance
+            }
+        }
+    }
+
+    /// What the squared distance of two rows has beside that of the two less their origins.
+    func shift(_ a: Int, _ b: Int, _ origins: Origins) -> Float {
+        let (group, other) = (Int(space.groups[a]), Int(space.groups[b]))
+        guard group != other else { return 0 }
+        let across = projection(group, a) - projection(other, a) - projection(group, b) + projection(other, b)
+        return Float(origins.squaredDistance(group, other) + 2 * across)
+    }
+}

@@ -244,8 +244,9 @@ struct NearestRows: BitwiseCopyable {
         }
         search(tokens, 0..<remaining, ofGroup: Scratch.anyGroup, worker)
         settleOpen(tokens, worker)
-        for index in 0..<clip.tokensPerFrame where space.first[tokens.token(index)] == Int32(tokens.token(index)) {
-            if !selection.isSelected(tokens.token(index)) { scratch.hints[index] = space.nearest[tokens.token(index)] }
+        for index in 0..<clip.tokensPerFrame where !selection.isSelected(tokens.token(index)) {
+            let token = tokens.token(index)
+            if space.first[token] == Int32(token) { scratch.hints[index] = space.nearest[token] }
         }
     }
 

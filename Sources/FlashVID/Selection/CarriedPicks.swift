@@ -1,20 +1,30 @@
 /// Picks of a segment's earlier frames, from which the choice in a frame starts (spec 12.1). Of equal ones the first stands
 /// for all: a still picture has no more picks to carry than it has tokens.
+///
+/// A token's distance to all of them is measured where it may be the next choice (``MaxMinDiversity``). Until then it is
+/// known to be no more than that to one of them, the token's hint: the pick that was nearest to the token at the same place
+/// in the frame before.
 struct CarriedPicks {
     /// What a thread needs along a segment.
     struct Scratch: BitwiseCopyable {
-        /// At the most. Each block has BLAS arrange the frame's tokens anew: not too few.
+        /// At the most. Each block has BLAS arrange the tokens anew: not too few.
         static let mostRows = 256
+        fileprivate static let listed = 8
         fileprivate let rows: Int
-        /// [rows, D] a block of picks.
+        /// [rows, D] a block of picks; of half as many, where some of these less an origin take the other half.
         fileprivate let values: Table<Float>
-        /// [rows, N] their products with a frame, and the same in double.
+        /// [rows, N] their distances from tokens, by sign, and products with tokens in double.
         fileprivate let products: Table<Float>
         fileprivate let exactProducts: Table<Double>
         /// Different picks of the segment so far: the tokens, their squared lengths or NaN, and how many they are.
         fileprivate let picks: Table<Int32>
         fileprivate let pickSquares: Table<Double>
         fileprivate let count: Table<Int>
+        /// [N] a token's hint, and its distance by sign.
+        fileprivate let hints: Table<Int32>
+        fileprivate let hintDistances: Table<Float>
+        /// [N] whether a token was measured.
+        fileprivate let isMeasured: Table<Bool>
         /// [N] nearest or farthest distance of a token to them, within bounds; in double, or NaN; the squared lengths of
         /// tokens, or NaN.
         fileprivate let distances: Table<Interval>
@@ -29,27 +39,32 @@ struct CarriedPicks {
         fileprivate let nearest: Table<Int32>
         fileprivate let nearestLower: Table<Float>
         fileprivate let last: Table<Float>
-        fileprivate static let listed = 8
-        /// [N] what the distances from a pick err by.
-        fileprivate let errors: Table<Float>
-        /// [rows] the origin of a block's picks.
-        fileprivate let groups: Table<Int32>
-        /// [origins, rows] products of a frame's origins with a block of picks.
-        fileprivate let projections: Table<Double>
-        /// How many were settled singly; -1 once that all are known.
+        /// [N] tokens that are measured together, and by position among these the factor of their products, by sign.
+        fileprivate let batch: Table<Int32>
+        fileprivate let scales: Table<Float>
+        /// [rows / 2] positions of a block's picks that may be the nearest to tokens of a group, and [rows / 2, N] their
+        /// products.
+        fileprivate let near: Table<Int32>
+        fileprivate let nearProducts: Table<Float>
+        /// [N] by position: squares of such tokens less their origin.
+        fileprivate let nearSquares: Table<Double>
+        /// How many were settled singly.
         fileprivate let settled: Table<Int>
 
         init(_ input: Input, plan: inout Arena.Plan) {
             let carries = input.configuration.carry && input.budget.selects
             let all = carries ? input.budget.selectedTokens(before: input.clip.frames) : 0
             let tokens = carries ? input.clip.tokensPerFrame : 0
-            rows = min(Self.mostRows, all)
+            rows = all > 0 ? max(2, min(Self.mostRows, all)) : 0
             values = plan.table(Float.self, rows, input.clip.channels)
             products = plan.table(Float.self, rows, tokens)
             exactProducts = plan.table(Double.self, rows, tokens)
             picks = plan.table(Int32.self, all)
             pickSquares = plan.table(Double.self, all)
             count = plan.table(Int.self, 1)
+            hints = plan.table(Int32.self, tokens)
+            hintDistances = plan.table(Float.self, tokens)
+            isMeasured = plan.table(Bool.self, tokens)
             distances = plan.table(Interval.self, tokens)
             exactDistances = plan.table(Double.self, tokens)
             squares = plan.table(Double.self, tokens)
@@ -59,9 +74,11 @@ struct CarriedPicks {
             nearest = plan.table(Int32.self, tokens, Self.listed)
             nearestLower = plan.table(Float.self, tokens, Self.listed)
             last = plan.table(Float.self, tokens)
-            errors = plan.table(Float.self, tokens)
-            groups = plan.table(Int32.self, rows)
-            projections = plan.table(Double.self, Origins.most + 1, rows)
+            batch = plan.table(Int32.self, tokens)
+            scales = plan.table(Float.self, tokens)
+            near = plan.table(Int32.self, rows / 2)
+            nearProducts = plan.table(Float.self, rows / 2, tokens)
+            nearSquares = plan.table(Double.self, tokens)
             settled = plan.table(Int.self, 1)
         }
 
@@ -69,11 +86,29 @@ struct CarriedPicks {
         func keep(_ picks: Table<Int32>, of frame: Selection.Frame, startsSegment: Bool) {
             guard self.picks.count > 0 else { return }
             if startsSegment { count[0] = 0 }
-            for pick in picks.buffer where frame.classes.pick(Int(pick)) < 0 {
-                frame.classes.note(pick: count[0], of: Int(pick))
-                self.picks[count[0]] = Int32(frame.number &* frame.tokens.rows &+ Int(pick))
-                pickSquares[count[0]] = .nan
-                count[0] += 1
+            guard let distances = frame.distances else { return }
+            if count[0] == 0 {
+                signs.fill(1)
+                hintDistances.fill(.infinity)
+            } else {
+                for index in 0..<signs.count {
+                    hintDistances[index] = upper[index]
+                    let first = index &* Self.listed
+                    if isMeasured[index], nearestLower[first] < .infinity { hints[index] = nearest[first] }
+                }
+            }
+            for pick in picks.buffer {
+                if frame.classes.pick(Int(pick)) < 0 {
+                    frame.classes.note(pick: count[0], of: Int(pick))
+                    self.picks[count[0]] = Int32(frame.number &* frame.tokens.rows &+ Int(pick))
+                    pickSquares[count[0]] = .nan
+                    count[0] += 1
+                }
+                distances.copy(row: Int(pick), into: scales.base)
+                for index in 0..<signs.count where signs[index] * scales[index] < hintDistances[index] {
+                    hintDistances[index] = signs[index] * scales[index]
+                    hints[index] = Int32(frame.classes.pick(Int(pick)))
+                }
             }
         }
     }
@@ -87,9 +122,10 @@ struct CarriedPicks {
     private let pair: TokenPair
     private let worker: Worker
     private var clip: Clip { selection.input.clip }
+    private var tolerance: Float { Float(selection.input.tolerance).nextUp }
     private var count: Int { scratch.count[0] }
 
-    /// Nil where there are none.
+    /// Nil where there are none. Takes a dot product for each token, with its hint.
     init?(
         _ selection: Selection, _ frame: Int, _ tokens: TokenClasses, _ centred: CentredTokens?,
         _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
@@ -105,144 +141,186 @@ struct CarriedPicks {
         self.scratch = scratch.carried
         pair = scratch.pair
         self.worker = worker
+        begin()
     }
 
-    // MARK: Bounds
+    // MARK: Reading
 
-    /// The nearest or farthest distance of every token to an earlier pick, whichever its weight asks for. One product of
-    /// the picks with the frame, a block of them at a time: 2·P·N·D flops for P picks.
-    func distances(into distances: Table<Interval>) {
+    /// Bounds of the distance that counts of a token to the picks: the nearest or the farthest, whichever its weight asks
+    /// for.
+    @inline(__always)
+    subscript(_ index: Int) -> Interval { scratch.distances[index] }
+
+    /// Whether a token's distance is known as well as float32 tells it.
+    @inline(__always)
+    func isMeasured(_ index: Int) -> Bool { scratch.isMeasured[index] }
+
+    // MARK: Hints
+
+    private func begin() {
         scratch.exactDistances.fill(.nan)
         scratch.squares.fill(.nan)
         scratch.settled[0] = 0
-        scratch.lower.fill(.infinity)
-        scratch.upper.fill(.infinity)
         scratch.nearestLower.fill(.infinity)
         scratch.last.fill(.infinity)
-        for index in 0..<distances.count { scratch.signs[index] = weights.countsNearest(index) ? 1 : -1 }
-        let tolerance = selection.input.tolerance
-        forEachBlock { picks, block in
-            if let centred {
-                include(picks, block, centred, tolerance)
-            } else {
-                include(picks, block, Float(tolerance).nextUp)
-            }
-            return !allAreEqual
-        }
-        for index in 0..<distances.count {
+        for index in 0..<tokens.tokens.rows {
             let token = first &+ index
-            let (lower, upper) = (scratch.lower[index], scratch.upper[index])
-            if tokens.pick(index) >= 0, weights.countsNearest(index) {
+            let sign: Float = weights.countsNearest(index) ? 1 : -1
+            scratch.signs[index] = sign
+            if tokens.pick(index) >= 0, sign > 0 {
                 scratch.distances[index] = Interval(exactly: selection.isZero(token) ? 1 : 0)
+                scratch.hints[index] = Int32(tokens.pick(index))
+                scratch.upper[index] = selection.isZero(token) ? 1 : 0
                 worker.countSettled(byClass: 1)
             } else {
+                let hint = distance(index, toPick: Int(scratch.hints[index]))
+                scratch.upper[index] = sign * hint.distance + hint.error
                 scratch.distances[index] =
-                    scratch.signs[index] > 0
-                    ? .bounds(ofDistance: lower, upper) : .bounds(ofDistance: -upper, -lower)
+                    sign > 0
+                    ? .bounds(ofDistance: 0, scratch.upper[index])
+                    : .bounds(ofDistance: -scratch.upper[index], Self.farthest)
+            }
+            scratch.isMeasured[index] = scratch.distances[index].isExact
+        }
+    }
+
+    /// No distance is as large.
+    private static let farthest: Float = 3
+
+    /// A single distance, and what it may err by.
+    private func distance(_ index: Int, toPick number: Int) -> (distance: Float, error: Float) {
+        let (token, pick, channels) = (first &+ index, Int(scratch.picks[number]), clip.channels)
+        if selection.isExtreme(token) || selection.isExtreme(pick) {
+            return (Float(1 - pair.cosine(token, pick, of: clip)), 0)
+        }
+        if selection.isZero(token) || selection.isZero(pick) { return (1, 0) }
+        let values = clip.token(pick, convertedInto: scratch.values.base)
+        guard let centred, centred.group(index) > 0 else {
+            let product = BLAS.dot(tokens.tokens.row(index), values, count: channels)
+            return (1 - product * (selection.inverseNorm(token) * selection.inverseNorm(pick)), tolerance)
+        }
+        let other = scratch.values.row(1, of: channels).base
+        write(number, values, less: centred.origins.row(centred.group(index)), into: other)
+        // Of unit vectors, half the squared distance.
+        let row = UnsafePointer(selection.room(worker).rows.row(index, of: channels).base)
+        let distance = SinglePrecision.squaredDistance(row, other, count: channels) / 2
+        let lengths = centred.length(index) + BLAS.dot(other, other, count: channels).squareRoot()
+        // What the rows were rounded by, and the sum.
+        return (distance, distance * 1e-4 + (2 * distance).squareRoot() * lengths * 0x1p-22 + 1e-14)
+    }
+
+    /// A pick as a unit vector less an origin.
+    private func write(
+        _ number: Int, _ values: UnsafePointer<Float>, less origin: UnsafePointer<Float>,
+        into target: UnsafeMutablePointer<Float>
+    ) {
+        let square = pickSquare(number, values)
+        SinglePrecision.round(
+            values, scale: square > 0 ? 1 / square.squareRoot() : 0, less: origin, into: target, count: clip.channels)
+    }
+
+    private func pickSquare(_ number: Int, _ values: UnsafePointer<Float>) -> Double {
+        if scratch.pickSquares[number].isNaN {
+            scratch.pickSquares[number] = DoublePrecision.dot(values, values, count: clip.channels)
+        }
+        return scratch.pickSquares[number]
+    }
+
+    // MARK: Measuring
+
+    /// Measures the distances of some tokens, by index, to all picks. One product, a block of picks at a time: 2·P·n·D flops
+    /// for P picks and n tokens; and where many of the frame are much alike, products of those that are near to each other
+    /// less their origins.
+    func measure(_ indices: Table<Int32>) {
+        let batch = scratch.batch.part(0..<indices.count)
+        batch.copy(indices)
+        if let centred { sort(batch, centred) }
+        for (position, index) in batch.buffer.enumerated() {
+            let index = Int(index)
+            scratch.scales[position] = scratch.signs[index] * selection.inverseNorm(first &+ index)
+            scratch.lower[index] = .infinity
+        }
+        let hasExtremes = batch.buffer.contains { selection.isExtreme(first &+ Int($0)) }
+        var rows = gather(batch) { tokens.tokens.row($0) }
+        forEachBlock(of: centred == nil ? scratch.rows : scratch.rows / 2) { picks, block in
+            // What is measured less origins needs the same room.
+            if centred != nil, picks.lowerBound > 0 { rows = gather(batch) { tokens.tokens.row($0) } }
+            BLAS.products(block, rows, into: scratch.products.base)
+            for (row, number) in picks.enumerated() {
+                let pick = Int(scratch.picks[number])
+                let distances = scratch.products.row(row, of: batch.count)
+                let scale = selection.inverseNorm(pick)
+                for position in 0..<batch.count {
+                    distances[position] =
+                        scratch.signs[Int(batch[position])] - distances[position] * (scale * scratch.scales[position])
+                }
+                if hasExtremes || selection.isExtreme(pick) { settleExtremes(distances, pick, batch) }
+                for position in 0..<batch.count {
+                    let index = Int(batch[position])
+                    scratch.upper[index] = min(scratch.upper[index], distances[position] + tolerance)
+                }
+            }
+            if let centred { measureNear(picks, block, batch, centred) }
+            for (row, number) in picks.enumerated() {
+                take(scratch.products.row(row, of: batch.count), of: number, batch)
             }
         }
-        distances.copy(scratch.distances)
-    }
-
-    /// Whether every token counts as equal to a pick so far, so that no other can be nearer.
-    private var allAreEqual: Bool {
-        (0..<tokens.tokens.rows).allSatisfy { index in
-            scratch.signs[index] > 0
-                && Interval.bounds(ofDistance: scratch.lower[index], scratch.upper[index]).upper == 0
+        for index in batch.buffer {
+            let index = Int(index)
+            let (lower, upper) = (scratch.lower[index], scratch.upper[index])
+            scratch.isMeasured[index] = true
+            scratch.distances[index] =
+                scratch.signs[index] > 0
+                ? .bounds(ofDistance: lower, upper) : .bounds(ofDistance: -upper, -lower)
         }
     }
 
-    /// Calls `body` with some picks at a time, by their numbers, and their values, as long as it asks for more. The first
-    /// are few.
-    private func forEachBlock(_ body: (_ picks: Range<Int>, _ block: MatrixView) -> Bool) {
+    /// Calls `body` with so many picks at a time, by their numbers, and their values.
+    private func forEachBlock(of rows: Int, _ body: (_ picks: Range<Int>, _ block: MatrixView) -> Void) {
         let channels = clip.channels
-        var start = 0
-        while start < count {
-            let picks = start..<min(count, start + (start == 0 ? min(32, scratch.rows) : scratch.rows))
-            defer { start = picks.upperBound }
+        for start in stride(from: 0, to: count, by: rows) {
+            let picks = start..<min(count, start + rows)
             for (row, pick) in picks.enumerated() {
                 clip.copyToken(Int(scratch.picks[pick]), into: scratch.values.row(row, of: channels).base)
             }
-            let block = MatrixView(
-                base: scratch.values.base, rows: picks.count, columns: channels, stride: channels)
-            guard body(picks, block) else { return }
+            body(
+                picks,
+                MatrixView(base: scratch.values.base, rows: picks.count, columns: channels, stride: channels))
         }
     }
 
-    private func include(_ picks: Range<Int>, _ block: MatrixView, _ error: Float) {
-        let count = tokens.tokens.rows
-        BLAS.products(block, tokens.tokens, into: scratch.products.base)
-        scratch.errors.fill(error)
-        let hasExtremes = selection.hasExtremes(inFrame: first / count)
-        for (row, number) in picks.enumerated() {
-            let pick = Int(scratch.picks[number])
-            let products = scratch.products.row(row, of: count)
-            let scale = selection.inverseNorm(pick)
-            for index in 0..<count {
-                products[index] = 1 - products[index] * (scale * selection.inverseNorm(first &+ index))
-            }
-            if hasExtremes || selection.isExtreme(pick) { settleExtremes(products, pick) }
-            take(products, of: number)
+    /// Rows of some tokens, one after another.
+    private func gather(_ batch: Table<Int32>, _ row: (Int) -> UnsafePointer<Float>) -> MatrixView {
+        let (rows, channels) = (selection.room(worker).others, clip.channels)
+        for (position, index) in batch.buffer.enumerated() {
+            rows.row(position, of: channels).copy(row(Int(index)))
         }
+        return MatrixView(base: rows.base, rows: batch.count, columns: channels, stride: channels)
     }
 
     /// Computes the distances of extreme tokens in double.
-    private func settleExtremes(_ distances: Table<Float>, _ pick: Int) {
-        for index in 0..<distances.count where selection.isExtreme(pick) || selection.isExtreme(first &+ index) {
-            distances[index] = Float(1 - pair.cosine(first &+ index, pick, of: clip))
+    private func settleExtremes(_ distances: Table<Float>, _ pick: Int, _ batch: Table<Int32>) {
+        for (position, index) in batch.buffer.enumerated() {
+            let token = first &+ Int(index)
+            guard selection.isExtreme(pick) || selection.isExtreme(token) else { continue }
+            distances[position] = scratch.signs[Int(index)] * Float(1 - pair.cosine(token, pick, of: clip))
         }
     }
 
-    /// The same less the frame's origins, of which each pick takes the nearest.
-    private func include(_ picks: Range<Int>, _ block: MatrixView, _ centred: CentredTokens, _ tolerance: Double) {
-        let (count, channels) = (tokens.tokens.rows, clip.channels)
-        DoublePrecision.products(centred.origins.matrix, block, into: scratch.projections.base)
-        for (row, number) in picks.enumerated() {
-            let square = pickSquare(number, block.row(row))
-            let inverse = square > 0 ? 1 / square.squareRoot() : 0
-            for origin in 0..<centred.origins.count {
-                scratch.projections[origin &* picks.count &+ row] *= inverse
-            }
-            let group = centred.origins.nearest { scratch.projections[$0 &* picks.count &+ row] }
-            scratch.groups[row] = Int32(group)
-            let values = scratch.values.row(row, of: channels).base
-            SinglePrecision.round(
-                values, scale: inverse, less: centred.origins.row(group), into: values, count: channels)
-        }
-        let room = selection.room(worker)
-        let rows = MatrixView(base: room.rows.base, rows: count, columns: channels, stride: channels)
-        BLAS.products(block, rows, into: scratch.products.base)
-        for (row, number) in picks.enumerated() {
-            let products = scratch.products.row(row, of: count)
-            let group = Int(scratch.groups[row])
-            for index in 0..<count {
-                let other = centred.group(index)
-                let shared =
-                    centred.projection(group, index) + scratch.projections[other &* picks.count &+ row]
-                    - centred.origins.product(group, other)
-                products[index] = Float(1 - (Double(products[index]) + shared))
-            }
-            let length = BLAS.dot(block.row(row), block.row(row), count: channels).squareRoot()
-            let error = CentredTokens.error(of: length, tolerance: tolerance)
-            for index in 0..<count { scratch.errors[index] = error.ofLength * centred.length(index) + error.rest }
-            take(products, of: number)
+    /// Takes the distances of a pick, by sign, into those so far.
+    private func take(_ distances: Table<Float>, of pick: Int, _ batch: Table<Int32>) {
+        let error = tolerance
+        for position in 0..<batch.count {
+            include(distances.base[position], within: error, pick, of: Int(batch.base[position]))
         }
     }
 
-    /// Takes the distances of a pick into those so far, with `Scratch.errors`. Leaves their lower bounds, by the token's sign,
-    /// in `distances`.
-    private func take(_ distances: Table<Float>, of pick: Int) {
-        let (signs, errors) = (scratch.signs.base, scratch.errors.base)
-        let (lower, upper, last) = (scratch.lower.base, scratch.upper.base, scratch.last.base)
-        for index in 0..<distances.count {
-            let distance = distances.base[index] * signs[index]
-            distances.base[index] = distance - errors[index]
-            lower[index] = min(lower[index], distance - errors[index])
-            upper[index] = min(upper[index], distance + errors[index])
-        }
-        for index in 0..<distances.count where distances.base[index] < last[index] {
-            list(pick, distances.base[index], of: index)
-        }
+    @inline(__always)
+    private func include(_ distance: Float, within error: Float, _ pick: Int, of index: Int) {
+        let lower = distance - error
+        if lower < scratch.lower[index] { scratch.lower[index] = lower }
+        if distance + error < scratch.upper[index] { scratch.upper[index] = distance + error }
+        if lower < scratch.last[index] { list(pick, lower, of: index) }
     }
 
     /// Puts a pick among the nearest of a token.
@@ -260,20 +338,90 @@ struct CarriedPicks {
         scratch.last[index] = bounds[Scratch.listed - 1]
     }
 
-    private func pickSquare(_ number: Int, _ values: UnsafePointer<Float>) -> Double {
-        if scratch.pickSquares[number].isNaN {
-            scratch.pickSquares[number] = DoublePrecision.dot(values, values, count: clip.channels)
+    // MARK: Tokens that are much alike
+
+    /// Sorts tokens by their origins.
+    private func sort(_ batch: Table<Int32>, _ centred: CentredTokens) {
+        for position in 1..<max(batch.count, 1) {
+            let index = batch[position]
+            var place = position
+            while place > 0, centred.group(Int(batch[place - 1])) > centred.group(Int(index)) {
+                batch[place] = batch[place - 1]
+                place -= 1
+            }
+            batch[place] = index
         }
-        return scratch.pickSquares[number]
+    }
+
+    /// Measures tokens from the picks of a block that may be their nearest, both less the tokens' origin: half the squared
+    /// distance of unit vectors is 1 - cosine. Such pairs are out of reach in `Scratch.products` then.
+    private func measureNear(
+        _ picks: Range<Int>, _ block: MatrixView, _ batch: Table<Int32>, _ centred: CentredTokens
+    ) {
+        let channels = clip.channels
+        let values = UnsafePointer(scratch.values.base)
+        let others = scratch.values.base + (scratch.rows / 2) &* channels
+        let room = selection.room(worker).rows
+        let rows = gather(batch) { UnsafePointer(room.row($0, of: channels).base) }
+        var start = 0
+        while start < batch.count {
+            let group = centred.group(Int(batch[start]))
+            var end = start + 1
+            while end < batch.count, centred.group(Int(batch[end])) == group { end += 1 }
+            let members = start..<end
+            start = end
+            guard group > 0 else { continue }
+            var near = 0
+            for row in 0..<picks.count {
+                let distances = scratch.products.row(row, of: batch.count)
+                guard !selection.isZero(Int(scratch.picks[picks.lowerBound + row])),
+                    members.contains(where: { mayBeNearest(distances[$0], Int(batch[$0])) })
+                else { continue }
+                scratch.near[near] = Int32(row)
+                write(
+                    picks.lowerBound + row, values + row &* channels, less: centred.origins.row(group),
+                    into: others + near &* channels)
+                near += 1
+            }
+            guard near > 0 else { continue }
+            for position in members {
+                let row = rows.row(position)
+                scratch.nearSquares[position] = DoublePrecision.dot(row, row, count: channels)
+            }
+            BLAS.products(
+                MatrixView(base: others, rows: near, columns: channels, stride: channels),
+                MatrixView(
+                    base: rows.row(members.lowerBound), rows: members.count, columns: channels, stride: channels),
+                into: scratch.nearProducts.base)
+            for number in 0..<near {
+                let other = others + number &* channels
+                let row = Int(scratch.near[number])
+                let square = DoublePrecision.dot(other, other, count: channels)
+                let distances = scratch.products.row(row, of: batch.count)
+                for (column, position) in members.enumerated() {
+                    let index = Int(batch[position])
+                    guard mayBeNearest(distances[position], index) else { continue }
+                    distances[position] = .infinity
+                    let product = Double(scratch.nearProducts[number &* members.count &+ column])
+                    let half = (scratch.nearSquares[position] + square) / 2
+                    // |y||z| is at most half the sum of their squares. With what y and z are rounded by.
+                    let error = Float(half) * (1.1 * tolerance + 0x1p-21) + 1e-14
+                    include(Float(max(0, half - product)), within: error, picks.lowerBound + row, of: index)
+                }
+            }
+        }
+    }
+
+    /// Whether a pick may be the nearest to a token, by a distance of ordinary precision.
+    @inline(__always)
+    private func mayBeNearest(_ distance: Float, _ index: Int) -> Bool {
+        scratch.signs[index] > 0 && distance - tolerance <= scratch.upper[index]
     }
 
     // MARK: Exact
 
-    /// Bounds of the distance that counts of a token to the picks.
-    subscript(_ index: Int) -> Interval { scratch.distances[index] }
-
-    /// The same in double: from the few picks that it can be, where they are few. Other tokens are settled one by one, and once
-    /// that they are many, all in a block.
+    /// The distance that counts of a token that was measured, in double: from the few picks that it can be, where they are
+    /// few. Other tokens are settled one by one, and once that they are many, all in a block.
     func exactDistance(_ index: Int) -> Double {
         if scratch.distances[index].isExact { return scratch.distances[index].lower }
         if scratch.exactDistances[index].isNaN {
@@ -308,21 +456,27 @@ struct CarriedPicks {
         scratch.exactDistances[index] = result
     }
 
+    /// Settles all tokens that were measured.
     private func settleAll() {
-        let tokens = tokens.tokens
-        worker.countSettled(inBlocks: count &* tokens.rows)
-        for index in 0..<tokens.rows {
+        var number = 0
+        for index in 0..<tokens.tokens.rows
+        where scratch.isMeasured[index] && !scratch.distances[index].isExact && scratch.exactDistances[index].isNaN {
+            scratch.batch[number] = Int32(index)
             scratch.exactDistances[index] = weights.countsNearest(index) ? .infinity : -.infinity
+            number += 1
         }
-        forEachBlock { picks, block in
-            DoublePrecision.products(block, tokens, into: scratch.exactProducts.base)
+        let batch = scratch.batch.part(0..<number)
+        worker.countSettled(inBlocks: count &* number)
+        let rows = gather(batch) { tokens.tokens.row($0) }
+        forEachBlock(of: scratch.rows) { picks, block in
+            DoublePrecision.products(block, rows, into: scratch.exactProducts.base)
             for (row, pick) in picks.enumerated() {
-                let products = scratch.exactProducts.row(row, of: tokens.rows)
-                for index in 0..<tokens.rows {
-                    take(products[index], pick, block.row(row), of: index, into: &scratch.exactDistances.base[index])
+                let products = scratch.exactProducts.row(row, of: number)
+                for position in 0..<number {
+                    let index = Int(batch[position])
+                    take(products[position], pick, block.row(row), of: index, into: &scratch.exactDistances.base[index])
                 }
             }
-            return true
         }
     }
 

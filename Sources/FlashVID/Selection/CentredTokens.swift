@@ -27,6 +27,8 @@ struct CentredTokens: BitwiseCopyable {
     private let scratch: Scratch
     let tokens: MatrixView
     private(set) var origins: Origins
+    /// Whether these are those of the frame before.
+    private var tookOrigins = false
     /// Mean of 1 - the products of the tokens for which the origins were chosen with these.
     private var spread = 0.0
     private var count: Int { tokens.rows }
@@ -52,6 +54,7 @@ struct CentredTokens: BitwiseCopyable {
     init?(_ tokens: MatrixView, as earlier: CentredTokens, in scratch: Scratch) {
         self.init(tokens, scratch)
         origins.copy(earlier.origins)
+        tookOrigins = true
         project()
         for index in 0..<count { scratch.groups[index] = Int32(origins.nearest { projection($0, index) }) }
         measureSpread()
@@ -80,11 +83,22 @@ struct CentredTokens: BitwiseCopyable {
         }
     }
 
-    private func project() {
-        DoublePrecision.products(origins.matrix, tokens, into: scratch.projections.base)
+    private func project() { project(on: origins, into: scratch.projections) }
+
+    private func project(on origins: Origins, into projections: Table<Double>) {
+        DoublePrecision.products(origins.matrix, tokens, into: projections.base)
         for origin in 0..<origins.count {
-            let line = scratch.projections.row(origin, of: count)
+            let line = projections.row(origin, of: count)
             for index in 0..<count { line[index] *= scratch.inverseNorms[index] }
+        }
+    }
+
+    /// Products of the frame before's origins with the tokens, as unit vectors: known where the frame took these over.
+    func project(on earlier: CentredTokens, into projections: Table<Double>) {
+        if tookOrigins {
+            projections.part(0..<(origins.count &* count)).copy(scratch.projections.part(0..<(origins.count &* count)))
+        } else {
+            project(on: earlier.origins, into: projections)
         }
     }
 
@@ -136,10 +150,16 @@ struct CentredTokens: BitwiseCopyable {
 
     /// A token less its origin. Notes its length.
     func write(_ index: Int, into target: UnsafeMutablePointer<Float>) {
+        scratch.lengths[index] = write(index, less: origins.row(group(index)), into: target)
+    }
+
+    /// A token as a unit vector less an origin. Returns its length.
+    func write(
+        _ index: Int, less origin: UnsafePointer<Float>, into target: UnsafeMutablePointer<Float>
+    ) -> Float {
         SinglePrecision.round(
-            tokens.row(index), scale: inverseNorm(index), less: origins.row(group(index)), into: target, count: channels
-        )
-        scratch.lengths[index] = BLAS.dot(target, target, count: channels).squareRoot()
+            tokens.row(index), scale: inverseNorm(index), less: origin, into: target, count: channels)
+        return BLAS.dot(target, target, count: channels).squareRoot()
     }
 
     /// All tokens less their origins.

@@ -6,7 +6,12 @@ struct MaxMinDiversity {
     /// What a thread needs for a frame, [N] each.
     struct Scratch: BitwiseCopyable {
         fileprivate let distances: Table<Interval>
+        /// The same to what is chosen in the frame alone, where picks are carried.
+        fileprivate let own: Table<Interval>
         fileprivate let weighted: Table<Interval>
+        /// Candidates that are measured next, and room for an order statistic.
+        fileprivate let rivals: Table<Int32>
+        fileprivate let ranking: Table<Double>
         fileprivate let isChosen: Table<Bool>
         /// Distances of a choice from all tokens.
         fileprivate let fromChoice: Table<Float>
@@ -18,7 +23,10 @@ struct MaxMinDiversity {
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let count = clip.tokensPerFrame
             distances = plan.table(Interval.self, count)
+            own = plan.table(Interval.self, count)
             weighted = plan.table(Interval.self, count)
+            rivals = plan.table(Int32.self, count)
+            ranking = plan.table(Double.self, count)
             isChosen = plan.table(Bool.self, count)
             fromChoice = plan.table(Float.self, count)
             lower = plan.table(Float.self, count)
@@ -58,20 +66,27 @@ struct MaxMinDiversity {
     func select(into picks: Table<Int32>) {
         scratch.isChosen.fill(false)
         if let carried {
-            carried.distances(into: distances)
+            for index in 0..<count {
+                distances[index] = carried[index]
+                scratch.own[index] =
+                    weights.countsNearest(index) ? Interval(exactly: .infinity) : Interval(exactly: -.infinity)
+            }
         } else {
             isolate()
         }
         let keepsCandidates = selection.input.configuration.keepsChosenCandidates
+        var batch = (size: max(8, 3 * picks.count / 2), next: max(8, picks.count / 2))
         var isExact = false
         for position in 0..<picks.count {
             if exactCosines.areKnown, !isExact, position > 0 {
                 isExact = true
-                for index in 0..<count where !distances[index].isExact {
+                for index in 0..<count where !distances[index].isExact && isMeasured(index) {
                     distances[index] = Interval(exactly: exactDistance(index, to: picks.part(0..<position)))
                 }
             }
             let isFirst = position == 0 && carried == nil
+            weigh()
+            if let carried { measureRivals(carried, by: &batch) }
             let choice = mostDistant { index in
                 isFirst ? exactIsolation(index) : exactDistance(index, to: picks.part(0..<position))
             }
@@ -83,12 +98,15 @@ struct MaxMinDiversity {
 
     // MARK: Decision
 
-    /// The candidate of largest weighted distance; of equal ones the first.
-    private func mostDistant(settle: (Int) -> Double) -> Int {
+    private func weigh() {
         for index in 0..<count where !scratch.isChosen[index] {
             scratch.weighted[index] = weights[index].times(nonNegative: distances[index])
         }
-        return Decision.largest(
+    }
+
+    /// The candidate of largest weighted distance; of equal ones the first.
+    private func mostDistant(settle: (Int) -> Double) -> Int {
+        Decision.largest(
             of: 0..<count, where: { !scratch.isChosen[$0] }, lower: { scratch.weighted[$0].lower },
             upper: { scratch.weighted[$0].upper }, comparesSettled: true,
             settle: { index in
@@ -110,6 +128,54 @@ struct MaxMinDiversity {
 
     /// Whether a token is known to have a distance of 0 to another.
     private func hasEqual(_ index: Int) -> Bool { classes.size(index) > 1 && !isZero(index) }
+
+    // MARK: Carried picks
+
+    /// Whether a token's distance to carried picks is known as well as float32 tells it.
+    private func isMeasured(_ index: Int) -> Bool { carried?.isMeasured(index) ?? true }
+
+    /// Measures the distances to carried picks of the candidates that may be the next choice, those of the largest bounds
+    /// first, and so many together: at last all, in few products.
+    private func measureRivals(_ carried: CarriedPicks, by batch: inout (size: Int, next: Int)) {
+        while true {
+            var threshold = -Double.infinity
+            for index in 0..<count where !scratch.isChosen[index] && carried.isMeasured(index) {
+                threshold = max(threshold, scratch.weighted[index].lower)
+            }
+            func mayBeNext(_ index: Int) -> Bool {
+                !scratch.isChosen[index] && !carried.isMeasured(index) && scratch.weighted[index].upper >= threshold
+            }
+            var possible = 0
+            for index in 0..<count where mayBeNext(index) {
+                scratch.ranking[possible] = scratch.weighted[index].upper
+                possible += 1
+            }
+            guard possible > 0 else { return }
+            // A few more make no difference.
+            let isWhole = possible <= batch.size + batch.size / 2
+            let least =
+                isWhole
+                ? -.infinity
+                : OrderStatistic.smallest(possible - batch.size, of: scratch.ranking.part(0..<possible).buffer)
+            var number = 0
+            for index in 0..<count where mayBeNext(index) && scratch.weighted[index].upper >= least {
+                scratch.rivals[number] = Int32(index)
+                number += 1
+            }
+            carried.measure(scratch.rivals.part(0..<number))
+            var misled = 0
+            for index in scratch.rivals.part(0..<number).buffer {
+                let index = Int(index)
+                if 4 * carried[index].upper < distances[index].upper { misled += 1 }
+                distances[index] =
+                    weights.countsNearest(index)
+                    ? .min(scratch.own[index], carried[index]) : .max(scratch.own[index], carried[index])
+                scratch.weighted[index] = weights[index].times(nonNegative: distances[index])
+            }
+            // Hints that told little for these tell little for the others.
+            batch = 2 * misled > number ? (count, count) : (batch.next, 2 * batch.next)
+        }
+    }
 
     // MARK: First choice
 
@@ -181,8 +247,10 @@ struct MaxMinDiversity {
             distances[index] = distance
         } else if weights.countsNearest(index) {
             distances[index] = .min(distances[index], distance)
+            if carried != nil { scratch.own[index] = .min(scratch.own[index], distance) }
         } else {
             distances[index] = .max(distances[index], distance)
+            if carried != nil { scratch.own[index] = .max(scratch.own[index], distance) }
         }
     }
 

@@ -8,7 +8,7 @@ struct Links: BitwiseCopyable {
         /// [F·N] what that cosine may err by: 0 where it was computed in double.
         fileprivate let errors: Table<Float>
         /// [threads]
-        fileprivate let scratch: Table<Scratch>
+        let scratch: Table<Scratch>
         fileprivate let selection: Slot<Selection>
 
         init(_ clip: Clip, scratch: Table<Scratch>, plan: inout Arena.Plan) {
@@ -24,10 +24,10 @@ struct Links: BitwiseCopyable {
     /// What a thread needs to link a frame with the one before.
     struct Scratch: BitwiseCopyable {
         /// [N] tokens of the later frame that take part in the product.
-        fileprivate let rowTokens: Table<Int32>
+        let rowTokens: Table<Int32>
         /// [N] what turns a product with an earlier token into its distance.
         fileprivate let scales: Table<Float>
-        fileprivate let shifts: Table<Float>
+        let shifts: Table<Float>
         /// [N] distances of an earlier token from its frame.
         fileprivate let apart: Table<Float>
         /// [N] earlier tokens that are near enough, and distances from these.
@@ -35,15 +35,11 @@ struct Links: BitwiseCopyable {
         fileprivate let nearby: Table<Float>
         /// [N] of those, the ones that may be the nearest.
         fileprivate let rivals: Table<Int32>
-        /// Products of the earlier frame's origins with the later frame's tokens, the other way round, and of the origins.
-        fileprivate let projections: Table<Double>
-        fileprivate let earlierProjections: Table<Double>
-        fileprivate let between: Table<Double>
         fileprivate let pair: TokenPair
+        let origins: OriginScratch
 
         init(_ clip: Clip, plan: inout Arena.Plan) {
             let count = clip.tokensPerFrame
-            let origins = Origins.most + 1
             rowTokens = plan.table(Int32.self, count)
             scales = plan.table(Float.self, count)
             shifts = plan.table(Float.self, count)
@@ -51,17 +47,15 @@ struct Links: BitwiseCopyable {
             candidates = plan.table(Int32.self, count)
             nearby = plan.table(Float.self, count)
             rivals = plan.table(Int32.self, count)
-            projections = plan.table(Double.self, origins, count)
-            earlierProjections = plan.table(Double.self, origins, count)
-            between = plan.table(Double.self, origins, origins)
             pair = TokenPair(clip, plan: &plan)
+            origins = OriginScratch(clip, plan: &plan)
         }
     }
 
-    private let space: Space
+    let space: Space
     var selection: Selection { space.selection.value }
-    private var input: Input { selection.input }
-    private var clip: Clip { input.clip }
+    var input: Input { selection.input }
+    var clip: Clip { input.clip }
 
     init(_ selection: Selection, in space: Space) {
         self.space = space
@@ -145,15 +139,7 @@ struct Links: BitwiseCopyable {
         }
         guard rows > 0 else { return }
         if !hasExtremes, let laterCentred = later.distances?.centred, let centred = earlier.distances?.centred {
-            multiply(laterCentred, centred, rows: rows, scratch, worker)
-            for row in 0..<rows {
-                let index = Int(scratch.rowTokens[row])
-                let distances = selection.room(worker).products.row(row, of: count)
-                let error = CentredTokens.error(of: laterCentred.length(index), tolerance: input.tolerance)
-                nameParent(
-                    laterTokens.lowerBound &+ index, distances, count: count, exact, scratch, worker,
-                    error: { error.ofLength * centred.length($0) + error.rest }, candidate: { $0 })
-            }
+            link(later, laterCentred, to: centred, rows: rows, exact, worker)
             return
         }
         multiply(later.tokens, earlier.tokens, rows: rows, scratch, worker)
@@ -172,7 +158,7 @@ struct Links: BitwiseCopyable {
     }
 
     /// The distance of a token that is no candidate.
-    private static let unreachable: Float = 8
+    static let unreachable: Float = 8
 
     /// Products of some later tokens with the earlier frame.
     private func multiply(
@@ -185,41 +171,6 @@ struct Links: BitwiseCopyable {
         BLAS.products(
             MatrixView(base: room.rows.base, rows: rows, columns: clip.channels, stride: clip.channels), earlier,
             into: room.products.base)
-    }
-
-    /// Distances of some later tokens from the earlier frame, from both less their frames' origins (``CentredTokens``).
-    private func multiply(
-        _ later: CentredTokens, _ earlier: CentredTokens, rows: Int, _ scratch: Scratch, _ worker: Worker
-    ) {
-        let room = selection.room(worker)
-        let count = clip.tokensPerFrame
-        for row in 0..<rows {
-            later.write(Int(scratch.rowTokens[row]), into: room.rows.row(row, of: clip.channels).base)
-        }
-        let others = earlier.write(into: room.others)
-        BLAS.products(
-            MatrixView(base: room.rows.base, rows: rows, columns: clip.channels, stride: clip.channels), others,
-            into: room.products.base)
-        DoublePrecision.products(earlier.origins.matrix, later.tokens, into: scratch.projections.base)
-        DoublePrecision.products(later.origins.matrix, earlier.tokens, into: scratch.earlierProjections.base)
-        DoublePrecision.products(later.origins.matrix, earlier.origins.matrix, into: scratch.between.base)
-        for row in 0..<rows {
-            let index = Int(scratch.rowTokens[row])
-            let (group, inverse) = (later.group(index), later.inverseNorm(index))
-            let distances = room.products.row(row, of: count)
-            for column in 0..<count {
-                guard scratch.shifts[column] < Self.unreachable else {
-                    distances[column] = Self.unreachable
-                    continue
-                }
-                let other = earlier.group(column)
-                let shared =
-                    scratch.earlierProjections[group &* count &+ column] * earlier.inverseNorm(column)
-                    + scratch.projections[other &* count &+ index] * inverse
-                    - scratch.between[group &* earlier.origins.count &+ other]
-                distances[column] = Float(1 - (Double(distances[column]) + shared))
-            }
-        }
     }
 
     /// Computes the distances of extreme tokens in double.
@@ -311,7 +262,7 @@ struct Links: BitwiseCopyable {
     /// the nearest, and of equally near ones the first. One that cannot be above the threshold stays unnamed. `candidate`
     /// tells their indices in the frame before.
     @inline(__always)
-    private func nameParent(
+    func nameParent(
         _ token: Int, _ distances: Table<Float>, count: Int, _ exact: ExactCosines, _ scratch: Scratch,
         _ worker: Worker, error: (Int) -> Float, candidate: (Int) -> Int
     ) {

@@ -327,11 +327,12 @@ static intptr_t LEVEL(at_most)(const float *values, intptr_t count, float limit,
     limits += limit;
     while (i < count) {
         for (; i + 8 <= count; i += 8) {
-            if (__builtin_reduce_or((v8i)(LEVEL(load_single)(values + i) <= limits))) break;
+            // What is no number may be anything.
+            if (__builtin_reduce_or(~(v8i)(LEVEL(load_single)(values + i) > limits))) break;
         }
         intptr_t end = i + 8 < count ? i + 8 : count;
         for (; i < end; i++) {
-            if (!(values[i] <= limit)) continue;
+            if (values[i] > limit) continue;
             if (found == most) return most + 1;
             indices[found++] = (int32_t)i;
         }

@@ -187,6 +187,25 @@ struct KernelLevelTests {
         }
     }
 
+    @Test("what is not above a limit, and what is no number, is found on every level", arguments: Seeds.first(20))
+    func notAbove(_ seed: UInt64) {
+        defer { flashvid_kernels_use(-1) }
+        var random = SplitMix64(seed: seed)
+        let values = (0..<random.integer(0...60)).map { _ in
+            random.chance(0.1) ? Float.nan : Float(random.integer(0...20))
+        }
+        let expected = values.indices.filter { !(values[$0] > 5) }.map { Int32($0) }
+        for level in 0..<flashvid_kernels_levels() {
+            flashvid_kernels_use(level)
+            for most in [0, 3, values.count] {
+                var found = [Int32](repeating: -1, count: values.count)
+                let count = flashvid_at_most(values, values.count, 5, most, &found)
+                #expect(count == min(expected.count, most + 1))
+                #expect(found.prefix(min(count, most)).elementsEqual(expected.prefix(most)))
+            }
+        }
+    }
+
     @Test("half precision is exact on every level, for every number")
     func halves() {
         defer { flashvid_kernels_use(-1) }

@@ -72,7 +72,7 @@ void flashvid_nearest(const float *distances, intptr_t n, const float *errors, f
 // The `wanted` smallest of values[i] + sign * offsets[i], ascending, infinity where there are fewer; sign is 1 or -1.
 void flashvid_smallest(
     const float *values, const float *offsets, float sign, intptr_t count, int wanted, float *smallest);
-// The first indices, at the most so many, of numbers that are at most `limit`; returns how many those are, or most + 1 where
+// The first indices, at the most so many, of numbers that are not above `limit`; returns how many those are, or most + 1 where
 // there are more.
 intptr_t flashvid_at_most(const float *values, intptr_t count, float limit, intptr_t most, int32_t *indices);
 // What a number may err by: the parts in turn, times 1, its square, its length and its own size.

@@ -50,7 +50,7 @@ enum SinglePrecision {
         return smallest
     }
 
-    /// Indices of numbers that are at most `limit`, to `indices`, `most` at the most. Returns how many they are, or most + 1
+    /// Indices of numbers that are not above `limit`, to `indices`, `most` at the most. Returns how many they are, or most + 1
     /// where there are more.
     static func atMost(
         _ limit: Float, of values: UnsafePointer<Float>, count: Int, most: Int,

@@ -199,6 +199,8 @@ extension NearestRows {
                     distance += shift(row, other, origins) - Float(origins.slack(Int(space.groups[row])))
                 }
                 distance -= 2 * tolerance * sum + abs(distance) * 0x1p-22
+                // Near the end of float32's range it tells nothing.
+                if !(sum <= 1e37) { distance = -.infinity }
                 line[other - first] = space.isRepeat[other] ? .infinity : distance
                 distances[(other - first) &* count &+ (row - first)] = space.isRepeat[row] ? .infinity : distance
             }

@@ -393,7 +393,7 @@ struct NearestRows: BitwiseCopyable {
             let position = scratch.candidates[candidate]
             // The nearer the nearest so far, the fewer rows can be nearer.
             let reach = length + least.squareRoot()
-            guard distances[Int(position)] <= reach * reach * 1.0001 else { continue }
+            guard !(distances[Int(position)] > reach * reach * 1.0001) else { continue }
             guard number < most else { return false }
             let row = range.lowerBound &+ Int(position)
             let value = row == near ? own : value(row)
@@ -437,7 +437,7 @@ struct NearestRows: BitwiseCopyable {
             of: 0..<count, where: { !space.isRepeat[row($0)] }, lower: { -(value($0) + within($0)) },
             upper: { upper($0) },
             leavesOpen: { rivals, lower in
-                guard scratch.singles[0] &+ rivals > clip.tokensPerFrame else { return false }
+                guard scratch.singles[0] &+ rivals > clip.tokensPerFrame / 8 else { return false }
                 leaveOpen(
                     index, tokens, among: count, row: row,
                     isRival: { !space.isRepeat[row($0)] && !(upper($0) < lower) })

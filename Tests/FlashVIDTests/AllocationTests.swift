@@ -16,7 +16,8 @@ struct AllocationTests {
 
     @Test(
         "a further call allocates nothing", .enabled(if: isOptimised && allocation_count() >= 0),
-        arguments: [1, 2], [Configuration(retentionRatio: 0.2), .refined, .published])
+        arguments: [1, 2],
+        [Configuration(retentionRatio: 0.2), Configuration(retentionRatio: 0.7), .refined, .published])
     func steadyState(threads: Int, configuration: Configuration) throws {
         let clip = try Fixtures.clip("clips/bunny")
         let features = clip.features

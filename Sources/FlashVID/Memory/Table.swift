@@ -53,9 +53,24 @@ struct Table<Element: BitwiseCopyable>: @unchecked Sendable, BitwiseCopyable {
 
     func swapAt(_ a: Int, _ b: Int) { buffer.swapAt(a, b) }
 
+    /// Sorts in place, as the standard library's sort does not: that takes memory for more than some dozens.
     func sort() where Element: Comparable {
-        var elements = buffer
-        elements.sort()
+        // Heapsort.
+        func sift(_ start: Int, _ end: Int) {
+            var parent = start
+            while 2 &* parent &+ 1 < end {
+                var child = 2 &* parent &+ 1
+                if child &+ 1 < end, self[child] < self[child &+ 1] { child &+= 1 }
+                guard self[parent] < self[child] else { return }
+                swapAt(parent, child)
+                parent = child
+            }
+        }
+        for start in stride(from: count / 2 - 1, through: 0, by: -1) { sift(start, count) }
+        for end in stride(from: count - 1, to: 0, by: -1) {
+            swapAt(0, end)
+            sift(0, end)
+        }
     }
 }
 

@@ -36,7 +36,9 @@ struct Workspace: BitwiseCopyable {
         let refining = plan.table(Refinement.Scratch.self, threads)
         _ = plan.overlay(
             { plan in
-                plan.layOut(perThread: room) { plan in FrameRoom(clip, plan: &plan) }
+                plan.layOut(perThread: room) { plan in
+                    FrameRoom(clip, carries: input.configuration.carry, plan: &plan)
+                }
                 plan.layOut(perThread: selecting) { plan in Selection.Scratch(input, plan: &plan) }
                 plan.layOut(perThread: linking) { plan in Links.Scratch(clip, plan: &plan) }
                 plan.layOut(perThread: walking) { plan in SelectThenLink.Scratch(clip, plan: &plan) }

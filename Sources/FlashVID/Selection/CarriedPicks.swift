@@ -42,12 +42,13 @@ struct CarriedPicks {
         /// [N] tokens that are measured together, and by position among these the factor of their products, by sign.
         fileprivate let batch: Table<Int32>
         fileprivate let scales: Table<Float>
-        /// [rows / 2] positions of a block's picks that may be the nearest to tokens of a group, and [rows / 2, N] their
-        /// products.
+        /// [rows / 2] picks of a block that may be the nearest to tokens of a group, and [rows / 2, N] their products.
         fileprivate let near: Table<Int32>
         fileprivate let nearProducts: Table<Float>
         /// [N] by position: squares of such tokens less their origin.
-        fileprivate let nearSquares: Table<Double>
+        fileprivate let squaresLess: Table<Double>
+        /// [origins] the most that the distance of an origin from the nearest pick so far is, of unit vectors.
+        fileprivate let groupReach: Table<Double>
         /// How many were settled singly.
         fileprivate let settled: Table<Int>
 
@@ -57,7 +58,7 @@ struct CarriedPicks {
             let tokens = carries ? input.clip.tokensPerFrame : 0
             rows = all > 0 ? max(2, min(Self.mostRows, all)) : 0
             values = plan.table(Float.self, rows, input.clip.channels)
-            products = plan.table(Float.self, rows, tokens)
+            products = plan.table(Float.self, rows, max(tokens, carries ? Origins.most + 1 : 0))
             exactProducts = plan.table(Double.self, rows, tokens)
             picks = plan.table(Int32.self, all)
             pickSquares = plan.table(Double.self, all)
@@ -78,7 +79,8 @@ struct CarriedPicks {
             scales = plan.table(Float.self, tokens)
             near = plan.table(Int32.self, rows / 2)
             nearProducts = plan.table(Float.self, rows / 2, tokens)
-            nearSquares = plan.table(Double.self, tokens)
+            squaresLess = plan.table(Double.self, tokens)
+            groupReach = plan.table(Double.self, carries ? Origins.most + 1 : 0)
             settled = plan.table(Int.self, 1)
         }
 
@@ -229,40 +231,24 @@ struct CarriedPicks {
     // MARK: Measuring
 
     /// Measures the distances of some tokens, by index, to all picks. One product, a block of picks at a time: 2·P·n·D flops
-    /// for P picks and n tokens; and where many of the frame are much alike, products of those that are near to each other
-    /// less their origins.
+    /// for P picks and n tokens. Of tokens that have an origin the products are with the picks near to it alone.
     func measure(_ indices: Table<Int32>) {
         let batch = scratch.batch.part(0..<indices.count)
         batch.copy(indices)
-        if let centred { sort(batch, centred) }
-        for (position, index) in batch.buffer.enumerated() {
-            let index = Int(index)
-            scratch.scales[position] = scratch.signs[index] * selection.inverseNorm(first &+ index)
-            scratch.lower[index] = .infinity
+        sort(batch)
+        var plain = 0
+        while plain < batch.count, group(Int(batch[plain])) == 0 { plain += 1 }
+        let rows = gather(batch) { index in
+            group(index) == 0
+                ? tokens.tokens.row(index)
+                : UnsafePointer(selection.room(worker).rows.row(index, of: clip.channels).base)
         }
-        let hasExtremes = batch.buffer.contains { selection.isExtreme(first &+ Int($0)) }
-        var rows = gather(batch) { tokens.tokens.row($0) }
-        forEachBlock(of: centred == nil ? scratch.rows : scratch.rows / 2) { picks, block in
-            // What is measured less origins needs the same room.
-            if centred != nil, picks.lowerBound > 0 { rows = gather(batch) { tokens.tokens.row($0) } }
-            BLAS.products(block, rows, into: scratch.products.base)
-            for (row, number) in picks.enumerated() {
-                let pick = Int(scratch.picks[number])
-                let distances = scratch.products.row(row, of: batch.count)
-                let scale = selection.inverseNorm(pick)
-                for position in 0..<batch.count {
-                    distances[position] =
-                        scratch.signs[Int(batch[position])] - distances[position] * (scale * scratch.scales[position])
-                }
-                if hasExtremes || selection.isExtreme(pick) { settleExtremes(distances, pick, batch) }
-                for position in 0..<batch.count {
-                    let index = Int(batch[position])
-                    scratch.upper[index] = min(scratch.upper[index], distances[position] + tolerance)
-                }
-            }
-            if let centred { measureNear(picks, block, batch, centred) }
-            for (row, number) in picks.enumerated() {
-                take(scratch.products.row(row, of: batch.count), of: number, batch)
+        for index in batch.buffer { scratch.lower[Int(index)] = .infinity }
+        scratch.groupReach.fill(.infinity)
+        forEachBlock(of: plain == batch.count ? scratch.rows : scratch.rows / 2) { picks, block in
+            if plain > 0 { measure(batch.part(0..<plain), rows, picks, block) }
+            if let centred, plain < batch.count {
+                measureNear(plain..<batch.count, batch, rows, picks, block, centred)
             }
         }
         for index in batch.buffer {
@@ -272,6 +258,50 @@ struct CarriedPicks {
             scratch.distances[index] =
                 scratch.signs[index] > 0
                 ? .bounds(ofDistance: lower, upper) : .bounds(ofDistance: -upper, -lower)
+        }
+    }
+
+    /// The number of the origin that was taken out of a token; 0 also where its farthest distance is asked for.
+    @inline(__always)
+    private func group(_ index: Int) -> Int {
+        guard let centred, scratch.signs[index] > 0 else { return 0 }
+        return centred.group(index)
+    }
+
+    private func sort(_ batch: Table<Int32>) {
+        guard centred != nil else { return }
+        for position in 1..<max(batch.count, 1) {
+            let index = batch[position]
+            var place = position
+            while place > 0, group(Int(batch[place - 1])) > group(Int(index)) {
+                batch[place] = batch[place - 1]
+                place -= 1
+            }
+            batch[place] = index
+        }
+    }
+
+    /// Measures tokens, the first of `rows`, from a block of picks.
+    private func measure(_ batch: Table<Int32>, _ rows: MatrixView, _ picks: Range<Int>, _ block: MatrixView) {
+        for (position, index) in batch.buffer.enumerated() {
+            scratch.scales[position] = scratch.signs[Int(index)] * selection.inverseNorm(first &+ Int(index))
+        }
+        let hasExtremes = batch.buffer.contains { selection.isExtreme(first &+ Int($0)) }
+        BLAS.products(
+            block, MatrixView(base: rows.base, rows: batch.count, columns: rows.columns, stride: rows.stride),
+            into: scratch.products.base)
+        for (row, number) in picks.enumerated() {
+            let pick = Int(scratch.picks[number])
+            let distances = scratch.products.row(row, of: batch.count)
+            let scale = selection.inverseNorm(pick)
+            for position in 0..<batch.count {
+                distances[position] =
+                    scratch.signs[Int(batch[position])] - distances[position] * (scale * scratch.scales[position])
+            }
+            if hasExtremes || selection.isExtreme(pick) { settleExtremes(distances, pick, batch) }
+            for position in 0..<batch.count {
+                include(distances.base[position], within: tolerance, number, of: Int(batch.base[position]))
+            }
         }
     }
 
@@ -307,14 +337,7 @@ struct CarriedPicks {
         }
     }
 
-    /// Takes the distances of a pick, by sign, into those so far.
-    private func take(_ distances: Table<Float>, of pick: Int, _ batch: Table<Int32>) {
-        let error = tolerance
-        for position in 0..<batch.count {
-            include(distances.base[position], within: error, pick, of: Int(batch.base[position]))
-        }
-    }
-
+    /// Takes a distance from a pick, by sign, into those so far.
     @inline(__always)
     private func include(_ distance: Float, within error: Float, _ pick: Int, of index: Int) {
         let lower = distance - error
@@ -340,53 +363,28 @@ struct CarriedPicks {
 
     // MARK: Tokens that are much alike
 
-    /// Sorts tokens by their origins.
-    private func sort(_ batch: Table<Int32>, _ centred: CentredTokens) {
-        for position in 1..<max(batch.count, 1) {
-            let index = batch[position]
-            var place = position
-            while place > 0, centred.group(Int(batch[place - 1])) > centred.group(Int(index)) {
-                batch[place] = batch[place - 1]
-                place -= 1
-            }
-            batch[place] = index
-        }
-    }
-
-    /// Measures tokens from the picks of a block that may be their nearest, both less the tokens' origin: half the squared
-    /// distance of unit vectors is 1 - cosine. Such pairs are out of reach in `Scratch.products` then.
+    /// Measures tokens, `members` of the batch, from the picks of a block that may be their nearest, both less the tokens'
+    /// origin: half the squared distance of unit vectors is 1 - cosine. Which may be, the picks' distances from the origin
+    /// tell: a pick is no nearer to a token than to its origin, less what the token is from that.
     private func measureNear(
-        _ picks: Range<Int>, _ block: MatrixView, _ batch: Table<Int32>, _ centred: CentredTokens
+        _ members: Range<Int>, _ batch: Table<Int32>, _ rows: MatrixView, _ picks: Range<Int>, _ block: MatrixView,
+        _ centred: CentredTokens
     ) {
         let channels = clip.channels
-        let values = UnsafePointer(scratch.values.base)
         let others = scratch.values.base + (scratch.rows / 2) &* channels
-        let room = selection.room(worker).rows
-        let rows = gather(batch) { UnsafePointer(room.row($0, of: channels).base) }
-        var start = 0
-        while start < batch.count {
-            let group = centred.group(Int(batch[start]))
+        BLAS.products(block, centred.origins.matrix, into: scratch.products.base)
+        var start = members.lowerBound
+        while start < members.upperBound {
+            let group = group(Int(batch[start]))
             var end = start + 1
-            while end < batch.count, centred.group(Int(batch[end])) == group { end += 1 }
+            while end < members.upperBound, self.group(Int(batch[end])) == group { end += 1 }
             let members = start..<end
             start = end
-            guard group > 0 else { continue }
-            var near = 0
-            for row in 0..<picks.count {
-                let distances = scratch.products.row(row, of: batch.count)
-                guard !selection.isZero(Int(scratch.picks[picks.lowerBound + row])),
-                    members.contains(where: { mayBeNearest(distances[$0], Int(batch[$0])) })
-                else { continue }
-                scratch.near[near] = Int32(row)
-                write(
-                    picks.lowerBound + row, values + row &* channels, less: centred.origins.row(group),
-                    into: others + near &* channels)
-                near += 1
-            }
+            let near = findNear(batch.part(members), group, picks, block, centred, into: others)
             guard near > 0 else { continue }
             for position in members {
                 let row = rows.row(position)
-                scratch.nearSquares[position] = DoublePrecision.dot(row, row, count: channels)
+                scratch.squaresLess[position] = DoublePrecision.dot(row, row, count: channels)
             }
             BLAS.products(
                 MatrixView(base: others, rows: near, columns: channels, stride: channels),
@@ -395,28 +393,73 @@ struct CarriedPicks {
                 into: scratch.nearProducts.base)
             for number in 0..<near {
                 let other = others + number &* channels
-                let row = Int(scratch.near[number])
                 let square = DoublePrecision.dot(other, other, count: channels)
-                let distances = scratch.products.row(row, of: batch.count)
                 for (column, position) in members.enumerated() {
-                    let index = Int(batch[position])
-                    guard mayBeNearest(distances[position], index) else { continue }
-                    distances[position] = .infinity
                     let product = Double(scratch.nearProducts[number &* members.count &+ column])
-                    let half = (scratch.nearSquares[position] + square) / 2
+                    let half = (scratch.squaresLess[position] + square) / 2
                     // |y||z| is at most half the sum of their squares. With what y and z are rounded by.
                     let error = Float(half) * (1.1 * tolerance + 0x1p-21) + 1e-14
-                    include(Float(max(0, half - product)), within: error, picks.lowerBound + row, of: index)
+                    include(
+                        Float(max(0, half - product)), within: error, Int(scratch.near[number]),
+                        of: Int(batch[position]))
                 }
             }
         }
     }
 
-    /// Whether a pick may be the nearest to a token, by a distance of ordinary precision.
-    @inline(__always)
-    private func mayBeNearest(_ distance: Float, _ index: Int) -> Bool {
-        scratch.signs[index] > 0 && distance - tolerance <= scratch.upper[index]
+    /// Finds the picks that may be the nearest to one of some tokens of a group, to `Scratch.near`, and writes them less
+    /// the group's origin. Returns how many.
+    private func findNear(
+        _ tokens: Table<Int32>, _ group: Int, _ picks: Range<Int>, _ block: MatrixView, _ centred: CentredTokens,
+        into others: UnsafeMutablePointer<Float>
+    ) -> Int {
+        let origins = centred.origins
+        let slack = 4 * Double(tolerance)
+        var nearest = scratch.groupReach[group]
+        for row in 0..<picks.count {
+            let number = picks.lowerBound + row
+            guard !isApart(number), !selection.isExtreme(Int(scratch.picks[number])) else { continue }
+            let square = squaredDistance(number, row, origins, group)
+            nearest = min(nearest, max(0, square + slack).squareRoot())
+        }
+        scratch.groupReach[group] = nearest
+        var reach = 0.0
+        for index in tokens.buffer {
+            let (index, length) = (Int(index), Double(centred.length(Int(index))))
+            let chord = (nearest + length) * 1.0001
+            let upper = min(scratch.upper[index], Float(chord * chord / 2).nextUp)
+            scratch.upper[index] = upper
+            // Distances below 1e-6 count as 0.
+            reach = max(reach, length + (2 * (Double(max(0, upper)) * 1.001 + 3e-6)).squareRoot())
+        }
+        reach = reach * reach * 1.001 + slack
+        var near = 0
+        for row in 0..<picks.count {
+            let number = picks.lowerBound + row
+            guard !isApart(number) else {
+                for index in tokens.buffer { include(1, within: 0, number, of: Int(index)) }
+                continue
+            }
+            guard squaredDistance(number, row, origins, group) <= reach else { continue }
+            scratch.near[near] = Int32(number)
+            write(number, block.row(row), less: origins.row(group), into: others + near &* clip.channels)
+            near += 1
+        }
+        return near
     }
+
+    /// The squared distance of a pick, by number and by its row in the block, from an origin, as unit vectors, from their
+    /// product; 0 where float32 does not tell it.
+    @inline(__always)
+    private func squaredDistance(_ number: Int, _ row: Int, _ origins: Origins, _ group: Int) -> Double {
+        let pick = Int(scratch.picks[number])
+        guard !selection.isExtreme(pick) else { return 0 }
+        let product = scratch.products[row &* origins.count &+ group] * selection.inverseNorm(pick)
+        return 1 + origins.product(group, group) - 2 * Double(product)
+    }
+
+    /// Whether a pick has no length, so that it is at a distance of 1 from all.
+    private func isApart(_ number: Int) -> Bool { selection.isZero(Int(scratch.picks[number])) }
 
     // MARK: Exact
 

@@ -230,15 +230,19 @@ struct Selection: BitwiseCopyable {
 
 /// Room of a thread for two frames at hand.
 struct FrameRoom: BitwiseCopyable {
-    /// [N, D] each: tokens as they enter a product.
+    /// [N, D] tokens as they enter a product.
     let rows: Table<Float>
+    /// [N, D] those of another frame, or the ones that are compared with carried picks. Without these 128 at a time.
     let others: Table<Float>
+    let mostOthers: Int
     /// [N, N]
     let products: Table<Float>
 
-    init(_ clip: Clip, plan: inout Arena.Plan) {
+    /// `carries`: whether picks are carried along.
+    init(_ clip: Clip, carries: Bool, plan: inout Arena.Plan) {
+        mostOthers = carries ? clip.tokensPerFrame : min(clip.tokensPerFrame, 128)
         rows = plan.table(Float.self, clip.tokensPerFrame, clip.channels)
-        others = plan.table(Float.self, clip.tokensPerFrame, clip.channels)
+        others = plan.table(Float.self, mostOthers, clip.channels)
         products = plan.table(Float.self, clip.tokensPerFrame, clip.tokensPerFrame)
     }
 }

@@ -121,18 +121,20 @@ extension Links {
                 origins.lengths[index] = later.write(
                     index, less: earlier.origins.row(group(index)), into: room.rows.row(position, of: channels).base)
             }
-            let others: MatrixView
-            if let members {
-                for member in 0..<members {
-                    earlier.write(Int(origins.members[member]), into: room.others.row(member, of: channels).base)
+            let rows = MatrixView(base: room.rows.base, rows: some.count, columns: channels, stride: channels)
+            let columns = members ?? count
+            for start in stride(from: 0, to: columns, by: room.mostOthers) {
+                let block = start..<min(columns, start + room.mostOthers)
+                for (position, column) in block.enumerated() {
+                    earlier.write(
+                        members == nil ? column : Int(origins.members[column]),
+                        into: room.others.row(position, of: channels).base)
                 }
-                others = MatrixView(base: room.others.base, rows: members, columns: channels, stride: channels)
-            } else {
-                others = earlier.write(into: room.others)
+                BLAS.products(
+                    rows,
+                    MatrixView(base: room.others.base, rows: block.count, columns: channels, stride: channels),
+                    scale: 1, into: room.products.base + start, stride: columns)
             }
-            BLAS.products(
-                MatrixView(base: room.rows.base, rows: some.count, columns: channels, stride: channels), others,
-                into: room.products.base)
         }
 
         /// The distance of a later token from an earlier one, from their product.

@@ -44,7 +44,7 @@ struct FrameDistancesTests {
             let (scratch, classScratch, distinctScratch, room) = try arena.layOut { plan in
                 (
                     FrameDistances.Scratch(clip, plan: &plan), TokenClasses.Scratch(clip, plan: &plan),
-                    DistinctTokens.Scratch(clip, plan: &plan), FrameRoom(clip, plan: &plan)
+                    DistinctTokens.Scratch(clip, plan: &plan), FrameRoom(clip, carries: false, plan: &plan)
                 )
             }
             let tokens = MatrixView(

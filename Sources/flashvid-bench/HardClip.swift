@@ -23,6 +23,11 @@ struct HardClip: Equatable {
             "found-refined",
             "patches=49 shared=0.003 own=1.0 grain=0.0001 spread=1.0 period=2 scroll=7 odd=2 sinks=0.75 sink=10.0 grid=0.015625"
         ),
+        (
+            "found-ties",
+            "patches=49 layout=columns shared=0.00375 own=1e-06 grain=0.001 spread=2.0 period=2 scroll=7 odd=2 "
+                + "sinks=0.75 sink=10.0 outlier=30.0 grid=0.125 attention=zero"
+        ),
     ]
 
     private static let named: [HardClip] = {

@@ -63,7 +63,7 @@ import ToolSupport
                 hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3
             }
         }
-        #expect(hash == 23_578_968_575_236_208)
+        #expect(hash == 3_439_489_997_015_146_608)
     }
 
     @Test func letterbox() throws {

@@ -232,7 +232,8 @@ struct Selection: BitwiseCopyable {
 struct FrameRoom: BitwiseCopyable {
     /// [N, D] tokens as they enter a product.
     let rows: Table<Float>
-    /// [N, D] those of another frame, or the ones that are compared with carried picks. Without these 128 at a time.
+    /// [mostOthers, D] those that they are multiplied with, some at a time; tokens that are compared with carried picks are
+    /// there all together.
     let others: Table<Float>
     let mostOthers: Int
     /// [N, N]

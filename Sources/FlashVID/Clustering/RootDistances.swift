@@ -115,7 +115,7 @@ struct RootDistances {
     private func areEqual(_ a: Int, _ b: Int) -> Bool {
         guard a != b else { return true }
         let (clip, rootA, rootB) = (forest.input.clip, Int(roots[a]), Int(roots[b]))
-        if forest.isSingle(rootA), forest.isSingle(rootB) { return scratch.pair.areEqual(rootA, rootB, of: clip) }
+        if forest.isSingle(rootA), forest.isSingle(rootB) { return clip.areEqual(rootA, rootB) }
         let (rowA, rowB) = (aggregate(a, inPanel: 0), aggregate(b, inPanel: 1))
         return (0..<channels).allSatisfy { rowA[$0] == rowB[$0] }
     }

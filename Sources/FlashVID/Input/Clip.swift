@@ -1,3 +1,5 @@
+import FlashVIDLibC
+
 /// The caller's clip, borrowed for one call: F frames of N tokens of D numbers, and attention [F, N] if given.
 struct Clip: @unchecked Sendable, BitwiseCopyable {
     // Sound: the caller lends the memory for the duration of the call, and it is only read.
@@ -72,6 +74,9 @@ struct Clip: @unchecked Sendable, BitwiseCopyable {
     func token(_ token: Int, convertedInto buffer: UnsafeMutablePointer<Float>) -> UnsafePointer<Float> {
         part(of: token, from: 0, count: channels, convertedInto: buffer)
     }
+
+    /// Whether two tokens are equal, bit by bit.
+    func areEqual(_ a: Int, _ b: Int) -> Bool { memcmp(address(a), address(b), channels &* type.size) == 0 }
 
     /// Copies a token as it is.
     @inline(__always)

@@ -51,11 +51,6 @@ struct TokenPair: BitwiseCopyable {
     /// A token in float32, until the next call.
     func token(_ token: Int, of clip: Clip) -> UnsafePointer<Float> { clip.token(token, convertedInto: first.base) }
 
-    func areEqual(_ a: Int, _ b: Int, of clip: Clip) -> Bool {
-        DoublePrecision.areEqual(
-            clip.token(a, convertedInto: first.base), clip.token(b, convertedInto: second.base), count: clip.channels)
-    }
-
     /// Cosine of two tokens in double (spec 1).
     func cosine(_ a: Int, _ b: Int, of clip: Clip) -> Double {
         DoublePrecision.cosine(

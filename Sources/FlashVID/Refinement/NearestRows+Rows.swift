@@ -15,21 +15,21 @@ extension NearestRows {
 
     func findEqualTokens(segment: Int, _ worker: Worker) {
         let tokens = refinement.tokens(ofSegment: segment)
-        let (clip, pair) = (clip, refinement.scratch(worker).token)
+        let (clip, room) = (clip, scratch(worker).centred.base)
         // As many places as the largest power of two below twice the tokens.
         let mask = (1 << (Int.bitWidth - 1 - (2 * tokens.count).leadingZeroBitCount)) - 1
         let places = space.places.part((2 * tokens.lowerBound)..<(2 * tokens.lowerBound + mask + 1))
         places.fill(-1)
         for token in tokens where !selection.isSelected(token) {
             space.first[token] = Int32(token)
-            let hash = TokenClasses.hash(pair.token(token, of: clip), channels: clip.channels)
+            let hash = TokenClasses.hash(token, of: clip, room: room)
             var place = Int(truncatingIfNeeded: hash) & mask
             for _ in 0..<8 {
                 guard places[place] >= 0 else {
                     places[place] = Int32(token)
                     break
                 }
-                if pair.areEqual(token, Int(places[place]), of: clip) {
+                if clip.areEqual(token, Int(places[place])) {
                     space.first[token] = places[place]
                     worker.countSettled(byClass: 1)
                     break

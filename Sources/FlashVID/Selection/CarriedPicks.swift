@@ -130,7 +130,7 @@ struct CarriedPicks {
     /// Nil where there are none. Takes a dot product for each token, with its hint.
     init?(
         _ selection: Selection, _ frame: Int, _ tokens: TokenClasses, _ centred: CentredTokens?,
-        _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
+        _ weights: SelectionWeights, _ scratch: Scratch, _ pair: TokenPair, _ worker: Worker
     ) {
         guard selection.input.configuration.carry,
             selection.input.budget.selectedTokens(of: selection.segments.earlierFrames(than: frame)) > 0
@@ -140,8 +140,8 @@ struct CarriedPicks {
         self.centred = centred
         first = frame &* tokens.tokens.rows
         self.weights = weights
-        self.scratch = scratch.carried
-        pair = scratch.pair
+        self.scratch = scratch
+        self.pair = pair
         self.worker = worker
         begin()
     }

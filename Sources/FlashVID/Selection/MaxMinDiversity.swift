@@ -49,7 +49,7 @@ struct MaxMinDiversity {
 
     init(
         _ selection: Selection, _ frame: Int, _ classes: TokenClasses, _ distances: FrameDistances,
-        _ weights: SelectionWeights, _ scratch: Selection.Scratch, _ worker: Worker
+        _ weights: SelectionWeights, _ carried: CarriedPicks.Scratch, _ scratch: Selection.Scratch, _ worker: Worker
     ) {
         self.selection = selection
         self.frame = frame
@@ -57,7 +57,8 @@ struct MaxMinDiversity {
         pairs = distances
         exactCosines = ExactCosines(within: classes, in: scratch.exactCosines, worker)
         self.weights = weights
-        carried = CarriedPicks(selection, frame, classes, distances.centred, weights, scratch, worker)
+        self.carried = CarriedPicks(
+            selection, frame, classes, distances.centred, weights, carried, scratch.pair, worker)
         self.scratch = scratch.diversity
         self.worker = worker
     }

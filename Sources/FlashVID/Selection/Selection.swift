@@ -95,50 +95,65 @@ struct Selection: BitwiseCopyable {
 
     // MARK: Selecting
 
-    /// A frame after its selection, as the next one meets it.
-    struct Frame {
+    /// A frame as its selection finds it, and as the next one meets it.
+    struct Frame: BitwiseCopyable {
         let number: Int
         let tokens: MatrixView
         let classes: TokenClasses
-        /// Distances of its tokens from each other, where selection needed them.
+        /// Distances of its tokens from each other, where selection needs them.
         let distances: FrameDistances?
     }
 
-    /// Picks a frame's tokens, of which `classes` has the values in float32, matched with the frame before, `earlier`, where
-    /// that is at hand and of the same segment. The result keeps its distances in `distances`. O(N²·D) in one Gram matrix,
-    /// or two where many tokens are much alike; less where tokens are equal.
-    func select(
+    /// Max-min diversity reads distances; plain attention needs the norms alone.
+    private func needsDistances(inFrame frame: Int) -> Bool {
+        input.configuration.selection != .attention && picks(ofFrame: frame).count > 0
+    }
+
+    /// What a frame's selection needs to know, of which nothing depends on the choice in another frame. `classes` has the
+    /// frame's values in float32, matched with the frame before, `earlier`, where that is at hand and of the same segment. The
+    /// result keeps its distances in `distances`. O(N²·D) in one Gram matrix, or two where many tokens are much alike; less
+    /// where tokens are equal.
+    func prepare(
         frame: Int, _ classes: TokenClasses, after earlier: Frame?, _ distances: FrameDistances.Scratch,
         _ worker: Worker
     ) -> Frame {
         let tokens = classes.tokens
-        let picks = picks(ofFrame: frame)
         space.marks.fill(clip.tokens(ofFrame: frame), with: [])
-        // Max-min diversity reads distances; plain attention needs the norms alone.
-        let needsDistances = input.configuration.selection != .attention && picks.count > 0
         let measured: FrameDistances?
-        if needsDistances {
+        if needsDistances(inFrame: frame) {
             measured = measure(frame, classes, earlier?.distances, distances, worker)
         } else {
             noteNorms(frame, classes) { BLAS.dot(tokens.row($0), tokens.row($0), count: tokens.columns) }
             measured = nil
         }
+        return Frame(number: frame, tokens: tokens, classes: classes, distances: measured)
+    }
+
+    /// Picks the tokens of a frame that the same worker prepared. `carried` has the picks of its segment's earlier frames,
+    /// `earlier` being the one before; those of this frame are added.
+    func select(
+        in frame: Frame, after earlier: Frame?, carrying carried: CarriedPicks.Scratch, _ worker: Worker
+    ) {
+        let (number, classes) = (frame.number, frame.classes)
+        let picks = picks(ofFrame: number)
+        if let earlier { classes.takePicks(from: earlier.classes) }
         if picks.count > 0 {
             let scratch = space.scratch[worker.number]
-            let weights = SelectionWeights(self, frame, tokens, scratch, worker)
-            if let measured {
-                MaxMinDiversity(self, frame, classes, measured, weights, scratch, worker).select(into: picks)
+            let weights = SelectionWeights(self, number, frame.tokens, scratch, worker)
+            if let distances = frame.distances {
+                MaxMinDiversity(self, number, classes, distances, weights, carried, scratch, worker).select(into: picks)
                 picks.sort()
             } else {
                 selectLargest(weights, scratch, picks)
             }
         }
-        let first = frame &* clip.tokensPerFrame
+        let first = number &* clip.tokensPerFrame
         for pick in picks.buffer { space.marks.base[first &+ Int(pick)].insert(.selected) }
-        let result = Frame(number: frame, tokens: tokens, classes: classes, distances: measured)
-        space.scratch[worker.number].carried.keep(picks, of: result, startsSegment: segments.begins(with: frame))
-        return result
+        carried.keep(picks, of: frame, startsSegment: segments.begins(with: number))
     }
+
+    /// A thread's room for picks that are carried along a segment.
+    func carriedPicks(_ worker: Worker) -> CarriedPicks.Scratch { space.scratch[worker.number].carried }
 
     /// Distances of a frame's tokens from each other, and their norms on the way.
     private func measure(

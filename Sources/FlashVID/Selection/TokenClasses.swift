@@ -66,17 +66,31 @@ struct TokenClasses: BitwiseCopyable {
 
     /// Hash of four places of four channels; of all where these are few.
     static func hash(_ row: UnsafePointer<Float>, channels: Int) -> UInt64 {
-        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
-        func mix(_ channel: Int) {
-            hash = (hash ^ UInt64(row[channel].bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
-            hash ^= hash &>> 32
+        hash(channels: channels) { start, _ in row + start }
+    }
+
+    /// The same of a token of the clip, of which it reads no more; `room` is for D numbers.
+    static func hash(_ token: Int, of clip: Clip, room: UnsafeMutablePointer<Float>) -> UInt64 {
+        hash(channels: clip.channels) { start, count in
+            clip.part(of: token, from: start, count: count, convertedInto: room)
         }
-        if channels <= 16 {
-            for channel in 0..<channels { mix(channel) }
-        } else {
-            for part in 0..<4 {
-                for channel in 0..<4 { mix(part &* (channels &- 4) / 3 &+ channel) }
+    }
+
+    private static let sample = 16
+
+    @inline(__always)
+    private static func hash(channels: Int, _ part: (_ start: Int, _ count: Int) -> UnsafePointer<Float>) -> UInt64 {
+        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
+        func mix(_ part: UnsafePointer<Float>, _ count: Int) {
+            for channel in 0..<count {
+                hash = (hash ^ UInt64(part[channel].bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
+                hash ^= hash &>> 32
             }
+        }
+        if channels <= sample {
+            mix(part(0, channels), channels)
+        } else {
+            for place in 0..<4 { mix(part(place &* (channels &- 4) / 3, 4), 4) }
         }
         return hash
     }
@@ -109,7 +123,6 @@ struct TokenClasses: BitwiseCopyable {
     func match(_ earlier: TokenClasses) {
         for index in 0..<tokens.rows where first(index) == index {
             scratch.twins[index] = Int32(earlier.find(tokens.row(index), hash: scratch.hashes[index]))
-            if scratch.twins[index] >= 0 { scratch.picks[index] = earlier.scratch.picks[Int(scratch.twins[index])] }
         }
     }
 
@@ -118,6 +131,14 @@ struct TokenClasses: BitwiseCopyable {
     func twin(_ index: Int) -> Int { Int(scratch.twins[first(index)]) }
 
     // MARK: Carried picks
+
+    /// Notes the picks of the segment that the frame before, with which this one was matched, has equal tokens to: to be called
+    /// when its own are noted.
+    func takePicks(from earlier: TokenClasses) {
+        for index in 0..<tokens.rows where first(index) == index && scratch.twins[index] >= 0 {
+            scratch.picks[index] = earlier.scratch.picks[Int(scratch.twins[index])]
+        }
+    }
 
     /// The number of an equal pick of the segment so far, or -1.
     func pick(_ index: Int) -> Int { Int(scratch.picks[first(index)]) }

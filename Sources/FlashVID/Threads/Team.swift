@@ -9,14 +9,21 @@ protocol Stage: BitwiseCopyable {
 
 /// The thread that runs a task, as the task sees it.
 struct Worker: BitwiseCopyable {
-    /// Its number, from 0: which scratch is its own.
+    /// Which scratch is its own: mostly the thread's number, from 0.
     let number: Int
+    /// Where it notes what it did.
+    private let thread: Int
     private let team: Team
 
-    fileprivate init(number: Int, team: Team) {
+    fileprivate init(number: Int, thread: Int, team: Team) {
         self.number = number
+        self.thread = thread
         self.team = team
     }
+
+    /// The same thread with the scratch of another number, for a task that goes on with what lies there. No other task may
+    /// use that meanwhile.
+    func using(scratchOf number: Int) -> Worker { Worker(number: number, thread: thread, team: team) }
 
     /// Whether the call is to end early. What a long task does then does not matter.
     var isOver: Bool { team.watch.isOver }
@@ -25,13 +32,13 @@ struct Worker: BitwiseCopyable {
     func advance(by work: Int) { team.watch.advance(by: work) }
 
     /// Counts a decision that was settled in double.
-    func countCloseCall() { team.closeCalls[number] += 1 }
+    func countCloseCall() { team.closeCalls[thread] += 1 }
 
     /// Counts numbers that were settled, by how they were.
     func countSettled(byClass: Int = 0, inBlocks: Int = 0, singly: Int = 0) {
-        team.settled.base[number].byClass += byClass
-        team.settled.base[number].inBlocks += inBlocks
-        team.settled.base[number].singly += singly
+        team.settled.base[thread].byClass += byClass
+        team.settled.base[thread].inBlocks += inBlocks
+        team.settled.base[thread].singly += singly
     }
 
     /// Charges the time that `body` takes to another stage than the one under way.
@@ -39,8 +46,8 @@ struct Worker: BitwiseCopyable {
         let start = Clock.now
         body()
         let seconds = Clock.now - start
-        team.add(seconds, to: stage, of: number)
-        team.add(-seconds, to: own, of: number)
+        team.add(seconds, to: stage, of: thread)
+        team.add(-seconds, to: own, of: thread)
     }
 }
 
@@ -93,7 +100,7 @@ struct Team: BitwiseCopyable {
 
         func run(_ task: Int, _ number: Int) {
             let start = Clock.now
-            stage.run(task, Worker(number: number, team: team))
+            stage.run(task, Worker(number: number, thread: number, team: team))
             team.add(Clock.now - start, to: S.charge, of: number)
         }
     }

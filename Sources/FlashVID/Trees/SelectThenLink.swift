@@ -12,12 +12,14 @@ struct SelectThenLink: Stage {
         fileprivate let unlinked: Table<Int32>
         /// [threads]
         fileprivate let scratch: Table<Scratch>
+        fileprivate let pair: PairedWalk.Space
 
         init(_ clip: Clip, scratch: Table<Scratch>, plan: inout Arena.Plan) {
             queue = plan.table(UInt64.self, scratch.count)
             isLinked = plan.table(Bool.self, clip.frames)
             unlinked = plan.table(Int32.self, clip.frames)
             self.scratch = scratch
+            pair = PairedWalk.Space(plan: &plan)
         }
     }
 
@@ -38,10 +40,14 @@ struct SelectThenLink: Stage {
         }
     }
 
-    private let selection: Selection
+    let selection: Selection
     private let links: Links
     private let space: Space
     private let queue: WorkStealingQueue
+    /// A segment that was walked along by two threads together, or -1.
+    private var pairedSegment = -1
+    private var carries: Bool { selection.input.configuration.carry }
+    var segments: Segments { selection.segments }
     private var clip: Clip { selection.input.clip }
 
     init(_ selection: Selection, _ links: Links, in space: Space) {
@@ -55,7 +61,13 @@ struct SelectThenLink: Stage {
 
     /// Walks along the whole clip on all threads.
     func run(on team: Team) throws(FlashVIDError) {
-        try team.run(self, over: team.threads)
+        var walk = self
+        let lengths = (0..<segments.count).lazy.map { [segments] in segments.frames(of: $0).count }
+        if carries, let segment = PairedWalk.segment(of: lengths, threads: team.threads) {
+            try PairedWalk(walk: self, in: space.pair).run(along: segments.frames(of: segment), on: team)
+            walk.pairedSegment = segment
+        }
+        try team.run(walk, over: team.threads)
         let late = LateLinks(walk: self, count: gatherUnlinked())
         try team.run(late, over: late.count)
     }
@@ -63,37 +75,57 @@ struct SelectThenLink: Stage {
     /// One thread's walk. Picks that are carried along a segment make it one unit.
     func run(_ thread: Int, _ worker: Worker) {
         var earlier: Selection.Frame?
-        // Of the two buffers; the frame before has the other.
-        var usesFirst = false
+        // Of the two places; the frame before has the other.
+        var place = 0
         while let unit = queue.next(for: thread) {
-            for frame in selection.input.configuration.carry ? selection.segments.frames(of: unit) : unit..<(unit + 1) {
+            guard !carries || unit != pairedSegment else { continue }
+            for number in carries ? segments.frames(of: unit) : unit..<(unit + 1) {
                 guard !worker.isOver else { return }
-                usesFirst.toggle()
-                earlier = step(to: frame, from: earlier, usesFirst, worker)
+                if earlier?.number != number - 1 || segments.begins(with: number) { earlier = nil }
+                place = 1 - place
+                let frame = prepare(number, after: earlier, at: place, worker)
+                select(in: frame, after: earlier, carrying: selection.carriedPicks(worker), worker)
+                link(frame, to: earlier, worker)
+                earlier = frame
             }
         }
     }
 
-    private func step(
-        to frame: Int, from earlier: Selection.Frame?, _ usesFirst: Bool, _ worker: Worker
-    ) -> Selection.Frame {
+    // MARK: A frame
+    //
+    // `earlier` is the frame before, where it is at hand and of the same segment.
+
+    /// Brings a frame to one of the worker's two places, and finds out what its selection has to know.
+    func prepare(_ number: Int, after earlier: Selection.Frame?, at place: Int, _ worker: Worker) -> Selection.Frame {
+        let classes = classes(ofFrame: number, at: place, worker)
+        if let earlier { classes.match(earlier.classes) }
         let scratch = space.scratch[worker.number]
-        let classes = TokenClasses(
-            clip.frame(frame, convertedInto: (usesFirst ? scratch.frames.0 : scratch.frames.1).base),
-            in: usesFirst ? scratch.classes.0 : scratch.classes.1)
-        let follows = earlier?.number == frame - 1 && !selection.segments.begins(with: frame)
-        if follows, let earlier { classes.match(earlier.classes) }
-        let selected = selection.select(
-            frame: frame, classes, after: follows ? earlier : nil,
-            usesFirst ? scratch.distances.0 : scratch.distances.1, worker)
+        return selection.prepare(
+            frame: number, classes, after: earlier, place == 0 ? scratch.distances.0 : scratch.distances.1, worker)
+    }
+
+    private func classes(ofFrame number: Int, at place: Int, _ worker: Worker) -> TokenClasses {
+        let scratch = space.scratch[worker.number]
+        return TokenClasses(
+            clip.frame(number, convertedInto: (place == 0 ? scratch.frames.0 : scratch.frames.1).base),
+            in: place == 0 ? scratch.classes.0 : scratch.classes.1)
+    }
+
+    func select(
+        in frame: Selection.Frame, after earlier: Selection.Frame?, carrying carried: CarriedPicks.Scratch,
+        _ worker: Worker
+    ) {
+        selection.select(in: frame, after: earlier, carrying: carried, worker)
         worker.advance(by: Work.selection)
-        links.unlink(frame: frame)
-        space.isLinked[frame] = !links.areWanted || selection.segments.begins(with: frame)
-        if !space.isLinked[frame], follows, let earlier {
-            worker.charge(.trees, insteadOf: Self.charge) { links.link(selected, to: earlier, worker) }
-            space.isLinked[frame] = true
-        }
-        return selected
+        links.unlink(frame: frame.number)
+        space.isLinked[frame.number] = !links.areWanted || segments.begins(with: frame.number)
+    }
+
+    /// Links a frame with the one before, if that is at hand and not done yet. Both are selected in.
+    func link(_ frame: Selection.Frame, to earlier: Selection.Frame?, _ worker: Worker) {
+        guard let earlier, !space.isLinked[frame.number] else { return }
+        worker.charge(.trees, insteadOf: Self.charge) { links.link(frame, to: earlier, worker) }
+        space.isLinked[frame.number] = true
     }
 
     // MARK: Where a walk began in the middle of a segment
@@ -115,14 +147,12 @@ struct SelectThenLink: Stage {
 
         func run(_ task: Int, _ worker: Worker) {
             let frame = Int(walk.space.unlinked[task])
-            let scratch = walk.space.scratch[worker.number]
-            func selected(_ frame: Int, _ buffer: Table<Float>, _ classes: TokenClasses.Scratch) -> Selection.Frame {
-                let tokens = walk.clip.frame(frame, convertedInto: buffer.base)
-                return Selection.Frame(
-                    number: frame, tokens: tokens, classes: TokenClasses(tokens, in: classes), distances: nil)
+            func selected(_ frame: Int, at place: Int) -> Selection.Frame {
+                let classes = walk.classes(ofFrame: frame, at: place, worker)
+                return Selection.Frame(number: frame, tokens: classes.tokens, classes: classes, distances: nil)
             }
-            let earlier = selected(frame - 1, scratch.frames.1, scratch.classes.1)
-            let later = selected(frame, scratch.frames.0, scratch.classes.0)
+            let earlier = selected(frame - 1, at: 1)
+            let later = selected(frame, at: 0)
             later.classes.match(earlier.classes)
             walk.links.link(later, to: earlier, worker)
         }

@@ -59,6 +59,19 @@ struct StageTests {
         }
     }
 
+    @Test("selection: two threads go along a segment that is longer than all others by far")
+    func pairedWalk() {
+        func segment(_ lengths: [Int], _ threads: Int) -> Int? { PairedWalk.segment(of: lengths, threads: threads) }
+        #expect(segment([3, 20, 4], 2) == 1)
+        #expect(segment([3, 20, 4], 1) == nil)
+        #expect(segment([32], 2) == 0)
+        #expect(segment([8, 8, 8, 8], 2) == nil)
+        #expect(segment([15, 17], 2) == nil)
+        #expect(segment([10, 17, 1, 4], 2) == nil)
+        #expect(segment([4, 20, 4, 4], 4) == 1)
+        #expect(segment([], 4) == nil)
+    }
+
     @Test("selection: the picks of each frame (spec 4, 12.1)", arguments: Seeds.first(60))
     func selection(_ seed: UInt64) throws {
         try forEachClip(seed) { run, story in

@@ -195,10 +195,15 @@ struct Clusters: Stage {
             group(roots, values, scratch)
         }
         mirrorDistances(count, scratch)
+        let rounded = RootDistances.Rounded(
+            values: values, distances: scratch.distances, squares: scratch.squares,
+            groups: gathering.isGrouped ? scratch.groups : nil,
+            origins: Origins(count: Origins.most + 1, channels: clip.channels, in: scratch.origins),
+            onlyOrigin: UnsafePointer(scratch.origin.base), isScaled: gathering.scale != 1)
         DensityPeaks(
             count: count, clusters: clusters, distances: scratch.distances.part(0..<(count &* count)),
             errors: scratch.errors.part(0..<count), unit: gathering.scale * gathering.scale / Double(clip.channels),
-            source: RootDistances(forest, roots, values, scratch.exactDistances, scratch.reader, worker),
+            source: RootDistances(forest, roots, rounded, scratch.exactDistances, scratch.reader, worker),
             scratch: scratch.peaks, worker: worker
         ).assign(centres: scratch.centres)
         return gathering

@@ -1,7 +1,7 @@
 /// Distances of a frame's roots in double: the ones that decisions ask for.
 ///
-/// Equal roots are found once. Other distances are computed one at a time and kept, and all together in blocks once that
-/// they are many. Few aggregates are at hand at a time, since all of them take twice the memory of a frame.
+/// Equal roots are found once, and what float32 has exactly (``Grid``) is taken from there. Other distances are computed one
+/// at a time and kept, and all together in blocks once that they are many. Few aggregates are at hand at a time, since all of them take twice the memory of a frame.
 struct RootDistances {
     struct Scratch: BitwiseCopyable {
         static let maximumPanel = 32
@@ -15,6 +15,8 @@ struct RootDistances {
         fileprivate let isBegun: Table<Bool>
         /// [N] the first root that is equal to one.
         fileprivate let first: Table<Int32>
+        /// [N] whether a root lies on the frame's grid, less its origin too.
+        fileprivate let isOnGrid: Table<Bool>
         fileprivate let classes: TokenClasses.Scratch
         /// Distances that were computed singly; -1 before the first, and -2 once that all are known.
         fileprivate let singles: Table<Int>
@@ -29,6 +31,7 @@ struct RootDistances {
             values = plan.table(Double.self, count, count)
             isBegun = plan.table(Bool.self, count)
             first = plan.table(Int32.self, count)
+            isOnGrid = plan.table(Bool.self, count)
             classes = TokenClasses.Scratch(clip, plan: &plan)
             singles = plan.table(Int.self, 1)
             pair = TokenPair(clip, plan: &plan)
@@ -37,16 +40,34 @@ struct RootDistances {
 
     private let forest: Forest
     private let roots: Table<Int32>
-    /// The aggregates in float32, less one and the same row: equal where the aggregates are.
-    private let rounded: MatrixView
+    private let rounded: Rounded
     private let scratch: Scratch
     private let reader: Forest.Reader
     private let worker: Worker
     private var count: Int { roots.count }
     private var channels: Int { forest.input.clip.channels }
 
+    /// The roots as float32 has them.
+    struct Rounded {
+        /// Their aggregates, less their origins: equal where the aggregates are.
+        let values: MatrixView
+        /// [R, R] squared distances, and the squares.
+        let distances: Table<Float>
+        let squares: Table<Float>
+        /// [R] the number of the origin that was taken out of a root, where they have several, or the only one.
+        let groups: Table<Int32>?
+        let origins: Origins
+        let onlyOrigin: UnsafePointer<Float>
+        /// Whether they were scaled.
+        let isScaled: Bool
+
+        func group(_ position: Int) -> Int { groups.map { Int($0[position]) } ?? 0 }
+
+        func origin(_ group: Int) -> UnsafePointer<Float> { groups == nil ? onlyOrigin : origins.row(group) }
+    }
+
     init(
-        _ forest: Forest, _ roots: Table<Int32>, _ rounded: MatrixView, _ scratch: Scratch, _ reader: Forest.Reader,
+        _ forest: Forest, _ roots: Table<Int32>, _ rounded: Rounded, _ scratch: Scratch, _ reader: Forest.Reader,
         _ worker: Worker
     ) {
         self.forest = forest
@@ -67,6 +88,10 @@ struct RootDistances {
             return 0
         }
         let (row, column) = (min(a, b), max(a, b))
+        if scratch.isOnGrid[a], scratch.isOnGrid[b], rounded.group(a) == rounded.group(b) {
+            worker.countSettled(byClass: 1)
+            return distance(Double(rounded.distances[row &* count &+ column]))
+        }
         let line = scratch.values.row(row, of: count)
         if scratch.singles[0] == -2 { return line[column] }
         if !scratch.isBegun[row] {
@@ -105,10 +130,41 @@ struct RootDistances {
         scratch.singles[0] = 0
         scratch.isBegun.fill(false)
         scratch.owners.fill(-1)
-        let classes = TokenClasses(rounded, in: scratch.classes)
+        let classes = TokenClasses(rounded.values, in: scratch.classes)
         for position in 0..<count {
             let first = classes.first(position)
             scratch.first[position] = Int32(areEqual(position, first) ? first : position)
+        }
+        findGrid()
+    }
+
+    /// Finds the roots of which float32 has the distances exactly.
+    private func findGrid() {
+        let clip = forest.input.clip
+        let grid =
+            rounded.isScaled
+            ? .none
+            : Grid(ofSome: 0..<count, channels: channels) { position in
+                let root = Int(roots[position])
+                return forest.isSingle(root) ? scratch.pair.token(root, of: clip) : nil
+            }
+        guard grid.exists else {
+            scratch.isOnGrid.fill(false)
+            return
+        }
+        var last = -1
+        var isOriginOnGrid = false
+        for position in 0..<count {
+            let root = Int(roots[position])
+            if rounded.group(position) != last {
+                last = rounded.group(position)
+                isOriginOnGrid = grid.holds(rounded.origin(last), count: channels)
+            }
+            scratch.isOnGrid[position] =
+                isOriginOnGrid && rounded.squares[position].squareRoot() <= grid.reach
+                && (forest.isSingle(root)
+                    ? grid.holds(scratch.pair.token(root, of: clip), count: channels)
+                    : grid.holds(aggregate(position, inPanel: 0), count: channels))
         }
     }
 

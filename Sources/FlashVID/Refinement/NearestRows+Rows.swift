@@ -64,7 +64,15 @@ extension NearestRows {
         }
         // Rows from all over the segment are compared with some of them. Few segments need more than the first four.
         let samples = min(rows.count, 24)
-        func sample(_ number: Int) -> Int { rows.lowerBound + number * rows.count / samples }
+        func place(_ number: Int) -> Int { rows.lowerBound + number * rows.count / samples }
+        let grid = self.grid(ofSegment: segment)
+        space.grids[segment] = grid
+        // What lies on a grid does so less an origin of the same.
+        func sample(_ number: Int) -> Int {
+            guard grid.exists else { return place(number) }
+            for row in place(number)..<place(number + 1) where isSelected(row) { return row }
+            return place(number)
+        }
         for number in 0..<min(samples, Origins.most) {
             if number == 4, count == 0 { break }
             let row = sample(number * samples / min(samples, Origins.most))
@@ -90,6 +98,15 @@ extension NearestRows {
         }
     }
 
+    private func isSelected(_ row: Int) -> Bool { refinement.rows.kinds[row] == .selected }
+
+    /// The grid of some of a segment's selected tokens.
+    private func grid(ofSegment segment: Int) -> Grid {
+        Grid(ofSome: refinement.rows(ofSegment: segment), channels: clip.channels) { row in
+            isSelected(row) ? UnsafePointer(refinement.rows[row].base) : nil
+        }
+    }
+
     /// The origins of a segment that has some.
     func origins(ofSegment segment: Int, _ worker: Worker) -> Origins {
         let scratch = scratch(worker)
@@ -97,12 +114,15 @@ extension NearestRows {
         let leaders = space.leaders.row(segment, of: Origins.most)
         let count = Int(space.leaderCounts[segment])
         scratch.originsMade(key(segment)) {
+            let grid = space.grids[segment]
+            scratch.originsOnGrid[0] = true
             for leader in 0..<count {
-                _ = origins.add { target in
+                let number = origins.add { target in
                     DoublePrecision.round(
                         refinement.value(ofRow: Int(leaders[leader]), refinement.scratch(worker)), into: target,
                         count: clip.channels)
                 }
+                scratch.originsOnGrid[number] = grid.exists && grid.holds(origins.row(number), count: clip.channels)
             }
             origins.multiply()
         }
@@ -120,21 +140,27 @@ extension NearestRows {
     }
 
     func measure(row: Int, _ worker: Worker) {
-        let segment = refinement.segment(ofRow: row)
+        let (segment, channels) = (refinement.segment(ofRow: row), clip.channels)
         let value = refinement.rows[row].base
+        let grid = space.grids[segment]
+        var isOnGrid = grid.exists
         if isCentred(segment) {
             let origins = origins(ofSegment: segment, worker)
-            DoublePrecision.round(
-                refinement.value(ofRow: row, refinement.scratch(worker)), less: origins.row(Int(space.groups[row])),
-                into: value, count: clip.channels)
+            let (exact, group) = (refinement.value(ofRow: row, refinement.scratch(worker)), Int(space.groups[row]))
+            isOnGrid = isOnGrid && scratch(worker).originsOnGrid[group] && grid.holds(exact, count: channels)
+            DoublePrecision.round(exact, less: origins.row(group), into: value, count: channels)
             let centred = refinement.rows.matrix(row..<(row + 1))
             DoublePrecision.products(
                 centred, origins.matrix, into: space.projections.row(row, of: Origins.most + 1).base)
+        } else {
+            // A mean was rounded.
+            isOnGrid = isOnGrid && isSelected(row) && grid.holds(value, count: channels)
         }
-        let square = BLAS.dot(value, value, count: clip.channels)
+        let square = BLAS.dot(value, value, count: channels)
         space.squares[row] = square
         space.lengths[row] = square.squareRoot()
         space.reachable[row] = space.isRepeat[row] ? .greatestFiniteMagnitude : square
+        space.isOnGrid[row] = isOnGrid && space.lengths[row] <= grid.reach
     }
 
     @inline(__always)

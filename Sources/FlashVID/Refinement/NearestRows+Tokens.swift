@@ -8,6 +8,8 @@ extension NearestRows {
         let scratch: Scratch
         /// Where the segment has some.
         let origins: Origins?
+        /// None where no row lies on it.
+        let grid: Grid
 
         /// `tokens` are the frame's as they are, of which `room` may be the memory.
         init(_ rows: NearestRows, _ frame: Int, _ tokens: MatrixView, _ worker: Worker) {
@@ -16,6 +18,7 @@ extension NearestRows {
             segment = rows.refinement.segments.containing(frame)
             range = rows.refinement.rows(ofSegment: segment)
             scratch = rows.scratch(worker)
+            grid = range.contains { rows.space.isOnGrid[$0] } ? rows.space.grids[segment] : .none
             guard rows.isCentred(segment) else {
                 origins = nil
                 return
@@ -44,14 +47,34 @@ extension NearestRows {
         func write(_ index: Int, into target: UnsafeMutablePointer<Float>) {
             let channels = rows.clip.channels
             rows.clip.copyToken(token(index), into: target)
+            scratch.isOnGrid[index] = grid.exists && grid.holds(target, count: channels)
             if let origins {
-                SinglePrecision.subtract(
-                    origins.row(Int(scratch.groups[index])), from: target, into: target, count: channels)
-                scratch.lengths[index] = BLAS.dot(target, target, count: channels).squareRoot()
+                let group = Int(scratch.groups[index])
+                SinglePrecision.subtract(origins.row(group), from: target, into: target, count: channels)
+                noteLength(index, BLAS.dot(target, target, count: channels).squareRoot())
+                scratch.isOnGrid[index] = scratch.isOnGrid[index] && scratch.originsOnGrid[group]
             } else {
                 let inverse = rows.selection.inverseNorm(token(index))
-                scratch.lengths[index] = inverse > 0 ? 1 / inverse : 0
+                noteLength(index, inverse > 0 ? 1 / inverse : 0)
             }
+        }
+
+        /// Notes the same of a token that is taken as it is.
+        func note(_ index: Int, _ values: UnsafePointer<Float>, length: Float) {
+            scratch.isOnGrid[index] = grid.exists && grid.holds(values, count: rows.clip.channels)
+            noteLength(index, length)
+        }
+
+        private func noteLength(_ index: Int, _ length: Float) {
+            scratch.lengths[index] = length
+            if !(length <= grid.reach) { scratch.isOnGrid[index] = false }
+        }
+
+        /// Whether float32 has the very distance of a token from a row.
+        @inline(__always)
+        func isExact(_ index: Int, _ row: Int) -> Bool {
+            scratch.isOnGrid[index] && rows.space.isOnGrid[row]
+                && (origins == nil || scratch.groups[index] == rows.space.groups[row])
         }
 
         /// What the squared distance of a token from a row has beside that of the two less their origins.

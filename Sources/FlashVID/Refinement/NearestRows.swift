@@ -15,6 +15,9 @@ struct NearestRows: BitwiseCopyable {
         /// [K] the number of its origin, and [K, origins] its products with all origins of its segment.
         let groups: Table<Int32>
         let projections: Table<Double>
+        /// [F] by segment: the grid on which its selected tokens may lie, and [K] whether a row lies there, less its origin too.
+        let grids: Table<Grid>
+        let isOnGrid: Table<Bool>
         /// Lower bounds of the squared distances of a segment's rows from each other, segment after segment, and [F] where
         /// a segment's begin; -1 where there is no room for them.
         let rowDistances: Table<Float>
@@ -37,6 +40,8 @@ struct NearestRows: BitwiseCopyable {
             reachable = plan.table(Float.self, rows)
             groups = plan.table(Int32.self, rows)
             projections = plan.table(Double.self, rows, Origins.most + 1)
+            grids = plan.table(Grid.self, frames)
+            isOnGrid = plan.table(Bool.self, rows)
             // No more than half of what the rows take, but for few rows.
             let most = max(640 * 640, rows.multipliedReportingOverflow(by: input.clip.channels / 2).partialValue)
             let square = rows.multipliedReportingOverflow(by: rows)
@@ -90,9 +95,12 @@ struct NearestRows: BitwiseCopyable {
         /// The origins of a segment, for the round and the segment that they were made for last.
         let origins: Origins.Scratch
         let originsMade: Memo
-        /// [N] by token: its origin, its length less that, and [N, origins] its products with all.
+        /// [origins] whether they lie on their segment's grid.
+        let originsOnGrid: Table<Bool>
+        /// [N] by token: its origin, its length less that, whether it is on the grid, and [N, origins] its products with all.
         let groups: Table<Int32>
         let lengths: Table<Float>
+        let isOnGrid: Table<Bool>
         let projections: Table<Double>
         /// [D] a token less its origin.
         let centred: Table<Float>
@@ -127,8 +135,10 @@ struct NearestRows: BitwiseCopyable {
             equalRows = EqualRows.Scratch(rows: rows, plan: &plan)
             origins = Origins.Scratch(clip, plan: &plan)
             originsMade = Memo(plan: &plan)
+            originsOnGrid = plan.table(Bool.self, Origins.most + 1)
             groups = plan.table(Int32.self, count)
             lengths = plan.table(Float.self, count)
+            isOnGrid = plan.table(Bool.self, count)
             projections = plan.table(Double.self, count, Origins.most + 1)
             centred = plan.table(Float.self, channels)
         }
@@ -349,7 +359,7 @@ struct NearestRows: BitwiseCopyable {
         let source: UnsafePointer<Float>
         if tokens.origins == nil, clip.type == .float32 {
             source = refinement.scratch(worker).token.token(token, of: clip)
-            scratch.lengths[index] = 1 / selection.inverseNorm(token)
+            tokens.note(index, source, length: 1 / selection.inverseNorm(token))
         } else {
             tokens.write(index, into: scratch.centred.base)
             source = UnsafePointer(scratch.centred.base)
@@ -419,28 +429,41 @@ struct NearestRows: BitwiseCopyable {
 
     // MARK: Decision
 
-    /// Gives a token the nearest of some rows, which `row` tells; of equally near ones the first. Compares squared
-    /// distances less the token's own square. Leaves it open once that a frame has asked for many distances in double.
+    /// Gives a token the nearest of some rows, which `row` tells, in ascending order; of equally near ones the first. Compares
+    /// squared distances less the token's own square. Leaves it open once that a frame has asked for many distances in double.
     func choose(
         _ index: Int, _ tokens: FrameTokens, among count: Int, _ worker: Worker, row: (Int) -> Int,
         value: (Int) -> Float
     ) {
         let (scratch, token) = (tokens.scratch, tokens.token(index))
         let error = tokens.error(index)
+        // Of the rows of which float32 has the very distance only the first of the nearest counts.
+        var exact = -1
+        if scratch.isOnGrid[index] {
+            for candidate in 0..<count
+            where tokens.isExact(index, row(candidate)) && !space.isRepeat[row(candidate)]
+                && (exact < 0 || value(candidate) < value(exact))
+            {
+                exact = candidate
+            }
+        }
+        func counts(_ candidate: Int) -> Bool {
+            !space.isRepeat[row(candidate)]
+                && (exact < 0 || candidate == exact || !tokens.isExact(index, row(candidate)))
+        }
         func within(_ candidate: Int) -> Float {
-            error(value(candidate), space.squares[row(candidate)], space.lengths[row(candidate)])
+            candidate == exact
+                ? 0 : error(value(candidate), space.squares[row(candidate)], space.lengths[row(candidate)])
         }
         func upper(_ candidate: Int) -> Float {
             error.constant == .infinity ? .infinity : -(value(candidate) - within(candidate))
         }
         let nearest = Decision.largest(
-            of: 0..<count, where: { !space.isRepeat[row($0)] }, lower: { -(value($0) + within($0)) },
-            upper: { upper($0) },
+            of: 0..<count, where: counts, lower: { -(value($0) + within($0)) }, upper: upper,
             leavesOpen: { rivals, lower in
                 guard scratch.singles[0] &+ rivals > clip.tokensPerFrame / 8 else { return false }
                 leaveOpen(
-                    index, tokens, among: count, row: row,
-                    isRival: { !space.isRepeat[row($0)] && !(upper($0) < lower) })
+                    index, tokens, among: count, row: row, isRival: { counts($0) && !(upper($0) < lower) })
                 return true
             },
             settle: { candidate in
@@ -458,5 +481,4 @@ struct NearestRows: BitwiseCopyable {
         if nearest.value != nil { worker.countCloseCall() }
         space.nearest[token] = Int32(row(nearest.index))
     }
-
 }

@@ -111,6 +111,8 @@ struct MaxMinDiversity {
             of: 0..<count, where: { !scratch.isChosen[$0] }, lower: { scratch.weighted[$0].lower },
             upper: { scratch.weighted[$0].upper }, comparesSettled: true,
             settle: { index in
+                // Of weight 0, a token is of weighted distance 0 from anything.
+                if scratch.weighted[index].isExact { return scratch.weighted[index].lower }
                 if !weights[index].isExact { weights.settle(index) }
                 if !distances[index].isExact {
                     worker.countCloseCall()
@@ -140,11 +142,12 @@ struct MaxMinDiversity {
     private func measureRivals(_ carried: CarriedPicks, by batch: inout (size: Int, next: Int)) {
         while true {
             var threshold = -Double.infinity
-            for index in 0..<count where !scratch.isChosen[index] && carried.isMeasured(index) {
+            func isKnown(_ index: Int) -> Bool { carried.isMeasured(index) || scratch.weighted[index].isExact }
+            for index in 0..<count where !scratch.isChosen[index] && isKnown(index) {
                 threshold = max(threshold, scratch.weighted[index].lower)
             }
             func mayBeNext(_ index: Int) -> Bool {
-                !scratch.isChosen[index] && !carried.isMeasured(index) && scratch.weighted[index].upper >= threshold
+                !scratch.isChosen[index] && !isKnown(index) && scratch.weighted[index].upper >= threshold
             }
             var possible = 0
             for index in 0..<count where mayBeNext(index) {

@@ -16,21 +16,21 @@ extension NearestRows {
     func findEqualTokens(segment: Int, _ worker: Worker) {
         let tokens = refinement.tokens(ofSegment: segment)
         let (clip, room) = (clip, scratch(worker).centred.base)
-        // As many places as the largest power of two below twice the tokens.
+        // As many buckets as the largest power of two below twice the tokens.
         let mask = (1 << (Int.bitWidth - 1 - (2 * tokens.count).leadingZeroBitCount)) - 1
-        let places = space.places.part((2 * tokens.lowerBound)..<(2 * tokens.lowerBound + mask + 1))
-        places.fill(-1)
+        let buckets = space.buckets.part((2 * tokens.lowerBound)..<(2 * tokens.lowerBound + mask + 1))
+        buckets.fill(-1)
         for token in tokens where !selection.isSelected(token) {
             space.first[token] = Int32(token)
             let hash = TokenClasses.hash(token, of: clip, room: room)
             var place = Int(truncatingIfNeeded: hash) & mask
             for _ in 0..<8 {
-                guard places[place] >= 0 else {
-                    places[place] = Int32(token)
+                guard buckets[place] >= 0 else {
+                    buckets[place] = Int32(token)
                     break
                 }
-                if clip.areEqual(token, Int(places[place])) {
-                    space.first[token] = places[place]
+                if clip.areEqual(token, Int(buckets[place])) {
+                    space.first[token] = buckets[place]
                     worker.countSettled(byClass: 1)
                     break
                 }
@@ -85,7 +85,13 @@ extension NearestRows {
             count += 1
         }
         space.leaderCounts[segment] = Int32(count)
-        guard count > 0 else { return }
+        guard count > 0 else {
+            for row in rows {
+                space.places[row] = Int32(row)
+                space.rowAtPlace[row] = Int32(row)
+            }
+            return
+        }
         for row in rows {
             let value = refinement.rows[row].base
             var (least, group) = (BLAS.dot(value, value, count: clip.channels) * Origins.radius, 0)
@@ -95,6 +101,14 @@ extension NearestRows {
                 if distance < least { (least, group) = (distance, leader + 1) }
             }
             space.groups[row] = Int32(group)
+        }
+        var place = rows.lowerBound
+        for group in 0...count {
+            for row in rows where space.groups[row] == Int32(group) {
+                space.places[row] = Int32(place)
+                space.rowAtPlace[place] = Int32(row)
+                place += 1
+            }
         }
     }
 
@@ -141,7 +155,8 @@ extension NearestRows {
 
     func measure(row: Int, _ worker: Worker) {
         let (segment, channels) = (refinement.segment(ofRow: row), clip.channels)
-        let value = refinement.rows[row].base
+        let place = Int(space.places[row])
+        let value = refinement.rows[place].base
         let grid = space.grids[segment]
         var isOnGrid = grid.exists
         if isCentred(segment) {
@@ -149,7 +164,7 @@ extension NearestRows {
             let (exact, group) = (refinement.value(ofRow: row, refinement.scratch(worker)), Int(space.groups[row]))
             isOnGrid = isOnGrid && scratch(worker).originsOnGrid[group] && grid.holds(exact, count: channels)
             DoublePrecision.round(exact, less: origins.row(group), into: value, count: channels)
-            let centred = refinement.rows.matrix(row..<(row + 1))
+            let centred = refinement.rows.matrix(place..<(place + 1))
             DoublePrecision.products(
                 centred, origins.matrix, into: space.projections.row(row, of: Origins.most + 1).base)
         } else {
@@ -159,7 +174,7 @@ extension NearestRows {
         let square = BLAS.dot(value, value, count: channels)
         space.squares[row] = square
         space.lengths[row] = square.squareRoot()
-        space.reachable[row] = space.isRepeat[row] ? .greatestFiniteMagnitude : square
+        space.reachable[place] = space.isRepeat[row] ? .greatestFiniteMagnitude : square
         space.isOnGrid[row] = isOnGrid && space.lengths[row] <= grid.reach
     }
 
@@ -215,20 +230,22 @@ extension NearestRows {
         BLAS.products(
             refinement.rows.matrix(some), refinement.rows.matrix(some.lowerBound..<range.upperBound), scale: 1,
             into: distances + (some.lowerBound - first) &* (count &+ 1), stride: count)
-        for row in some {
+        for place in some {
+            let row = row(at: place)
             let square = space.squares[row]
-            let line = distances + (row - first) &* count
-            for other in row..<range.upperBound {
+            let line = distances + (place - first) &* count
+            for otherPlace in place..<range.upperBound {
+                let other = self.row(at: otherPlace)
                 let sum = square + space.squares[other]
-                var distance = sum - 2 * line[other - first]
+                var distance = sum - 2 * line[otherPlace - first]
                 if let origins {
                     distance += shift(row, other, origins) - Float(origins.slack(Int(space.groups[row])))
                 }
                 distance -= 2 * tolerance * sum + abs(distance) * 0x1p-22
                 // Near the end of float32's range it tells nothing.
                 if !(sum <= 1e37) { distance = -.infinity }
-                line[other - first] = space.isRepeat[other] ? .infinity : distance
-                distances[(other - first) &* count &+ (row - first)] = space.isRepeat[row] ? .infinity : distance
+                line[otherPlace - first] = space.isRepeat[other] ? .infinity : distance
+                distances[(otherPlace - first) &* count &+ (place - first)] = space.isRepeat[row] ? .infinity : distance
             }
         }
     }

@@ -95,15 +95,16 @@ extension NearestRows {
             return origins.map { value + shift(index, row, $0) } ?? value
         }
 
-        /// Turns products of a token with some rows into such numbers; those of rows that repeat another are out of reach.
-        func values(_ index: Int, _ range: Range<Int>, from products: Table<Float>) {
-            let reachable = rows.space.reachable.base + range.lowerBound
-            for position in 0..<range.count {
+        /// Turns products of a token with the rows at some places into such numbers; those of rows that repeat another are out
+        /// of reach.
+        func values(_ index: Int, _ places: Range<Int>, from products: Table<Float>) {
+            let reachable = rows.space.reachable.base + places.lowerBound
+            for position in 0..<places.count {
                 products.base[position] = reachable[position] - 2 * products.base[position]
             }
             guard let origins else { return }
-            for position in 0..<range.count {
-                products[position] += shift(index, range.lowerBound &+ position, origins)
+            for position in 0..<places.count {
+                products[position] += shift(index, rows.row(at: places.lowerBound &+ position), origins)
             }
         }
 

@@ -5,7 +5,7 @@ struct NearestRows: BitwiseCopyable {
         let nearest: Table<Int32>
         /// [F·N] the first unselected token of the segment that is equal to one, and room to find it.
         let first: Table<Int32>
-        let places: Table<Int32>
+        let buckets: Table<Int32>
         /// [K] by row: whether it is equal to an earlier one of its segment.
         let isRepeat: Table<Bool>
         /// [K] its square and its length; the square again, out of reach for those that repeat another.
@@ -15,11 +15,15 @@ struct NearestRows: BitwiseCopyable {
         /// [K] the number of its origin, and [K, origins] its products with all origins of its segment.
         let groups: Table<Int32>
         let projections: Table<Double>
+        /// [K] by row: the place where its values lie, and by place: the row. In a segment with origins the rows of one lie
+        /// together.
+        let places: Table<Int32>
+        let rowAtPlace: Table<Int32>
         /// [F] by segment: the grid on which its selected tokens may lie, and [K] whether a row lies there, less its origin too.
         let grids: Table<Grid>
         let isOnGrid: Table<Bool>
-        /// Lower bounds of the squared distances of a segment's rows from each other, segment after segment, and [F] where
-        /// a segment's begin; -1 where there is no room for them.
+        /// Lower bounds of the squared distances of a segment's rows from each other by place, segment after segment, and [F]
+        /// where a segment's begin; -1 where there is no room for them.
         let rowDistances: Table<Float>
         let rowDistancesStart: Table<Int>
         /// [F, origins] by segment: rows that are its origins, and [F] how many.
@@ -33,13 +37,15 @@ struct NearestRows: BitwiseCopyable {
             let (frames, rows) = (runs ? input.clip.frames : 0, Scratch.rows(input))
             nearest = plan.table(Int32.self, frames * input.clip.tokensPerFrame)
             first = plan.table(Int32.self, frames * input.clip.tokensPerFrame)
-            places = plan.table(Int32.self, 2 * frames, input.clip.tokensPerFrame)
+            buckets = plan.table(Int32.self, 2 * frames, input.clip.tokensPerFrame)
             isRepeat = plan.table(Bool.self, rows)
             squares = plan.table(Float.self, rows)
             lengths = plan.table(Float.self, rows)
             reachable = plan.table(Float.self, rows)
             groups = plan.table(Int32.self, rows)
             projections = plan.table(Double.self, rows, Origins.most + 1)
+            places = plan.table(Int32.self, rows)
+            rowAtPlace = plan.table(Int32.self, rows)
             grids = plan.table(Grid.self, frames)
             isOnGrid = plan.table(Bool.self, rows)
             // No more than half of what the rows take, but for few rows.
@@ -55,7 +61,6 @@ struct NearestRows: BitwiseCopyable {
 
     /// What a thread needs for a frame.
     struct Scratch: BitwiseCopyable {
-        static let memberBlock = 128
         static let anyGroup: Int32 = -1
 
         /// [N, D] tokens that enter a product, and [N] which they are.
@@ -68,13 +73,10 @@ struct NearestRows: BitwiseCopyable {
         let hintsMade: Memo
         /// [N] by place: the group of rows to which a token's nearest belongs, or ``anyGroup``.
         let wanted: Table<Int32>
-        /// [K] positions of a group's rows, their squares and lengths, the squares again as they are reached, and [128, D]
-        /// some of their values.
-        let members: Table<Int32>
+        /// [K] squares and lengths of rows that enter a product, by place.
         let memberSquares: Table<Float>
         let memberLengths: Table<Float>
-        let memberValues: Table<Float>
-        /// [K] positions of rows that are near enough or may be the nearest, and [N] numbers of these.
+        /// [K] places of rows that are near enough or may be the nearest, less the first, and [N] numbers of these.
         let candidates: Table<Int32>
         let nearby: Table<Float>
         /// Distances of a frame that were computed singly, and [N] tokens that were left to a block, how many, and [N] their
@@ -114,10 +116,8 @@ struct NearestRows: BitwiseCopyable {
             tokenIndices = plan.table(Int32.self, count)
             products = plan.table(Float.self, max(square.overflow ? Int.max : square.partialValue, rows))
             wanted = plan.table(Int32.self, count)
-            members = plan.table(Int32.self, rows)
             memberSquares = plan.table(Float.self, rows)
             memberLengths = plan.table(Float.self, rows)
-            memberValues = plan.table(Float.self, min(rows, Self.memberBlock), channels)
             hints = plan.table(Int32.self, count)
             hintsMade = Memo(plan: &plan)
             candidates = plan.table(Int32.self, max(count, rows))
@@ -183,6 +183,12 @@ struct NearestRows: BitwiseCopyable {
 
     /// The row that is nearest to an unselected token.
     func row(ofToken token: Int) -> Int32 { space.nearest[Int(space.first[token])] }
+
+    /// A row's values, less its origin where its segment has some.
+    func values(ofRow row: Int) -> Table<Float> { refinement.rows[Int(space.places[row])] }
+
+    @inline(__always)
+    func row(at place: Int) -> Int { Int(space.rowAtPlace[place]) }
 
     /// Whether a segment's rows are less their origins.
     func isCentred(_ segment: Int) -> Bool { space.leaderCounts[segment] > 0 }
@@ -277,16 +283,7 @@ struct NearestRows: BitwiseCopyable {
             for position in 0..<count {
                 let index = Int(scratch.tokenIndices[some.lowerBound + start + position])
                 let values = scratch.products.row(position, of: members.count)
-                if members.isAll {
-                    tokens.values(index, tokens.range, from: values)
-                } else {
-                    for member in 0..<members.count {
-                        let row = members.row(member)
-                        values[member] =
-                            space.isRepeat[row]
-                            ? .greatestFiniteMagnitude : tokens.value(index, row, values[member])
-                    }
-                }
+                tokens.values(index, members.places, from: values)
                 let rivals = SinglePrecision.rivals(
                     values.base, squares: members.squares, lengths: members.lengths, count: members.count,
                     tokens.error(index), into: scratch.candidates.base)
@@ -300,54 +297,39 @@ struct NearestRows: BitwiseCopyable {
     /// The rows of a segment, or those of one of its groups.
     struct Members {
         private let rows: NearestRows
-        private let range: Range<Int>
         private let scratch: Scratch
-        let isAll: Bool
-        let count: Int
+        let places: Range<Int>
         let squares: UnsafePointer<Float>
         let lengths: UnsafePointer<Float>
+        var count: Int { places.count }
 
         init(_ rows: NearestRows, _ range: Range<Int>, _ group: Int32, _ scratch: Scratch) {
-            (self.rows, self.range, self.scratch) = (rows, range, scratch)
-            isAll = group == Scratch.anyGroup
-            guard !isAll else {
-                count = range.count
-                squares = UnsafePointer(rows.space.squares.base + range.lowerBound)
-                lengths = UnsafePointer(rows.space.lengths.base + range.lowerBound)
-                return
-            }
-            var count = 0
-            for row in range where rows.space.groups[row] == group {
-                scratch.members[count] = Int32(row)
-                scratch.memberSquares[count] = rows.space.squares[row]
-                scratch.memberLengths[count] = rows.space.lengths[row]
-                count += 1
-            }
-            self.count = count
+            self.rows = rows
+            self.scratch = scratch
             squares = UnsafePointer(scratch.memberSquares.base)
             lengths = UnsafePointer(scratch.memberLengths.base)
+            var places = range
+            if group != Scratch.anyGroup {
+                // Groups lie in order.
+                let space = rows.space
+                let first = range.first { space.groups[rows.row(at: $0)] == group } ?? range.upperBound
+                var end = first
+                while end < range.upperBound, space.groups[rows.row(at: end)] == group { end += 1 }
+                places = first..<end
+            }
+            self.places = places
+            for (position, place) in places.enumerated() {
+                scratch.memberSquares[position] = rows.space.squares[rows.row(at: place)]
+                scratch.memberLengths[position] = rows.space.lengths[rows.row(at: place)]
+            }
         }
 
         @inline(__always)
-        func row(_ member: Int) -> Int { isAll ? range.lowerBound &+ member : Int(scratch.members[member]) }
+        func row(_ member: Int) -> Int { rows.row(at: places.lowerBound &+ member) }
 
         /// Products of some tokens with all members, to `Scratch.products`.
         func multiply(_ tokens: MatrixView) {
-            guard !isAll else {
-                BLAS.products(tokens, rows.refinement.rows.matrix(range), into: scratch.products.base)
-                return
-            }
-            let channels = tokens.columns
-            for start in stride(from: 0, to: count, by: Scratch.memberBlock) {
-                let some = min(Scratch.memberBlock, count - start)
-                for member in 0..<some {
-                    scratch.memberValues.row(member, of: channels).copy(rows.refinement.rows[row(start + member)])
-                }
-                BLAS.products(
-                    tokens,
-                    MatrixView(base: scratch.memberValues.base, rows: some, columns: channels, stride: channels),
-                    scale: 1, into: scratch.products.base + start, stride: count)
-            }
+            BLAS.products(tokens, rows.refinement.rows.matrix(places), into: scratch.products.base)
         }
     }
 
@@ -366,7 +348,7 @@ struct NearestRows: BitwiseCopyable {
         }
         let square = scratch.lengths[index] * scratch.lengths[index]
         func value(_ row: Int) -> Float {
-            tokens.value(index, row, BLAS.dot(source, refinement.rows[row].base, count: clip.channels))
+            tokens.value(index, row, BLAS.dot(source, values(ofRow: row).base, count: clip.channels))
         }
         let error = tokens.error(index)
         /// The most that the distance is, squared. With float32's rounding of the sums above.
@@ -391,7 +373,7 @@ struct NearestRows: BitwiseCopyable {
 
         let distances =
             space.rowDistances.base + space.rowDistancesStart[tokens.segment]
-            + (near - range.lowerBound) &* range.count
+            + (Int(space.places[near]) - range.lowerBound) &* range.count
         let possible = SinglePrecision.atMost(
             4 * least * 1.0001, of: distances, count: range.count, most: range.count, into: scratch.candidates.base)
         // A dot product costs several times its share of a matrix product.
@@ -405,7 +387,7 @@ struct NearestRows: BitwiseCopyable {
             let reach = length + least.squareRoot()
             guard !(distances[Int(position)] > reach * reach * 1.0001) else { continue }
             guard number < most else { return false }
-            let row = range.lowerBound &+ Int(position)
+            let row = row(at: range.lowerBound &+ Int(position))
             let value = row == near ? own : value(row)
             least = min(least, max(0, bound(value, row)))
             scratch.candidates[number] = position
@@ -413,7 +395,7 @@ struct NearestRows: BitwiseCopyable {
             number += 1
         }
         choose(
-            index, tokens, among: number, worker, row: { range.lowerBound &+ Int(scratch.candidates[$0]) },
+            index, tokens, among: number, worker, row: { row(at: range.lowerBound &+ Int(scratch.candidates[$0])) },
             value: { scratch.nearby[$0] })
         return true
     }
@@ -422,15 +404,14 @@ struct NearestRows: BitwiseCopyable {
     func noteGroup(_ index: Int, _ tokens: FrameTokens, _ count: Int) {
         guard tokens.origins != nil, count > 0 else { return }
         let (scratch, first) = (tokens.scratch, tokens.range.lowerBound)
-        let group = space.groups[first &+ Int(scratch.candidates[0])]
-        for candidate in 1..<count where space.groups[first &+ Int(scratch.candidates[candidate])] != group { return }
-        scratch.wanted[index] = group
+        func group(_ candidate: Int) -> Int32 { space.groups[row(at: first &+ Int(scratch.candidates[candidate]))] }
+        // They are in order of place, and so of group.
+        if group(0) == group(count - 1) { scratch.wanted[index] = group(0) }
     }
 
     // MARK: Decision
 
-    /// Gives a token the nearest of some rows, which `row` tells, in ascending order; of equally near ones the first. Compares
-    /// squared distances less the token's own square. Leaves it open once that a frame has asked for many distances in double.
+    /// Gives a token the nearest of some rows, which `row` tells; of equally near ones the first. Compares squared distances less the token's own square. Leaves it open once that a frame has asked for many distances in double.
     func choose(
         _ index: Int, _ tokens: FrameTokens, among count: Int, _ worker: Worker, row: (Int) -> Int,
         value: (Int) -> Float
@@ -442,7 +423,8 @@ struct NearestRows: BitwiseCopyable {
         if scratch.isOnGrid[index] {
             for candidate in 0..<count
             where tokens.isExact(index, row(candidate)) && !space.isRepeat[row(candidate)]
-                && (exact < 0 || value(candidate) < value(exact))
+                && (exact < 0 || value(candidate) < value(exact)
+                    || (value(candidate) == value(exact) && row(candidate) < row(exact)))
             {
                 exact = candidate
             }
@@ -466,6 +448,7 @@ struct NearestRows: BitwiseCopyable {
                     index, tokens, among: count, row: row, isRival: { counts($0) && !(upper($0) < lower) })
                 return true
             },
+            wins: { row($0) < row($1) },
             settle: { candidate in
                 scratch.singles[0] &+= 1
                 worker.countSettled(singly: 1)

@@ -1,5 +1,3 @@
-import FlashVIDLibC
-
 /// The caller's clip, borrowed for one call: F frames of N tokens of D numbers, and attention [F, N] if given.
 struct Clip: @unchecked Sendable, BitwiseCopyable {
     // Sound: the caller lends the memory for the duration of the call, and it is only read.
@@ -75,8 +73,10 @@ struct Clip: @unchecked Sendable, BitwiseCopyable {
         part(of: token, from: 0, count: channels, convertedInto: buffer)
     }
 
-    /// Whether two tokens are equal, bit by bit.
-    func areEqual(_ a: Int, _ b: Int) -> Bool { memcmp(address(a), address(b), channels &* type.size) == 0 }
+    /// Whether two tokens have the same numbers, 0 and -0 being one.
+    func areEqual(_ a: Int, _ b: Int) -> Bool {
+        Equality.ofNumbers(address(a), address(b), type, count: channels)
+    }
 
     /// Copies a token as it is.
     @inline(__always)

@@ -89,8 +89,9 @@ package enum DoublePrecision {
     /// A cosine above this counts as 1 (spec 1).
     static let same = 1 - 1e-6
 
+    /// Whether two rows have the same numbers, 0 and -0 being one.
     static func areEqual(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, count: Int) -> Bool {
-        memcmp(a, b, count &* MemoryLayout<Float>.stride) == 0
+        Equality.ofNumbers(UnsafeRawPointer(a), UnsafeRawPointer(b), .float32, count: count)
     }
 
     static func isZero(_ row: UnsafePointer<Float>, count: Int) -> Bool {

@@ -1,4 +1,4 @@
-/// Which tokens of a frame are equal, bit by bit, and which of them the frame before has too.
+/// Which tokens of a frame are equal, number by number, and which of them the frame before has too.
 ///
 /// Slides, letterboxes and still pictures repeat tokens. Equal ones are found once, by the hash of a sample of their channels
 /// and a comparison of all, and never measured against each other again. A class that is missed costs time and changes
@@ -83,7 +83,8 @@ struct TokenClasses: BitwiseCopyable {
         var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
         func mix(_ part: UnsafePointer<Float>, _ count: Int) {
             for channel in 0..<count {
-                hash = (hash ^ UInt64(part[channel].bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
+                // Of -0 this makes 0.
+                hash = (hash ^ UInt64((part[channel] + 0).bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
                 hash ^= hash &>> 32
             }
         }

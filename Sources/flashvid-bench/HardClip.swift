@@ -28,6 +28,10 @@ struct HardClip: Equatable {
             "patches=49 layout=columns shared=0.00375 own=1e-06 grain=0.001 spread=2.0 period=2 scroll=7 odd=2 "
                 + "sinks=0.75 sink=10.0 outlier=30.0 grid=0.125 attention=zero"
         ),
+        (
+            "found-means",
+            "patches=2 shared=0.00375 own=0.15 grain=2e-05 period=2 sinks=0.75 sink=10.0 outlier=1000.0 grid=0.125"
+        ),
     ]
 
     private static let named: [HardClip] = {

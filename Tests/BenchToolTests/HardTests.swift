@@ -63,7 +63,7 @@ import ToolSupport
                 hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3
             }
         }
-        #expect(hash == 3_439_489_997_015_146_608)
+        #expect(hash == 5_029_484_399_901_468_784)
     }
 
     @Test func letterbox() throws {

@@ -18,11 +18,11 @@ struct EqualRows: Stage {
         }
     }
 
-    let refinement: Refinement
-    /// By row.
-    let isRepeat: Table<Bool>
+    let current: Slot<NearestRows>
+    private var refinement: Refinement { current.value.refinement }
 
     func run(_ segment: Int, _ worker: Worker) {
+        let (refinement, isRepeat) = (current.value.refinement, current.value.space.isRepeat)
         let scratch = refinement.scratch(worker)
         let (rows, channels) = (refinement.rows, refinement.clip.channels)
         let range = refinement.rows(ofSegment: segment)

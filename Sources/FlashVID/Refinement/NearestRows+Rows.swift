@@ -8,9 +8,9 @@ extension NearestRows {
     /// and changes nothing.
     struct EqualTokens: Stage {
         static let charge = Refinement.charge
-        let rows: NearestRows
+        let current: Slot<NearestRows>
 
-        func run(_ segment: Int, _ worker: Worker) { rows.findEqualTokens(segment: segment, worker) }
+        func run(_ segment: Int, _ worker: Worker) { current.value.findEqualTokens(segment: segment, worker) }
     }
 
     func findEqualTokens(segment: Int, _ worker: Worker) {
@@ -48,9 +48,9 @@ extension NearestRows {
     /// Looks for origins among a segment's rows.
     struct Grouping: Stage {
         static let charge = Refinement.charge
-        let rows: NearestRows
+        let current: Slot<NearestRows>
 
-        func run(_ segment: Int, _ worker: Worker) { rows.group(segment: segment) }
+        func run(_ segment: Int, _ worker: Worker) { current.value.group(segment: segment) }
     }
 
     func group(segment: Int) {
@@ -146,9 +146,10 @@ extension NearestRows {
     /// Squares of the rows, less their origins where their segment has some.
     struct Measures: Stage {
         static let charge = Refinement.charge
-        let rows: NearestRows
+        let current: Slot<NearestRows>
 
         func run(_ task: Int, _ worker: Worker) {
+            let rows = current.value
             for row in rows.refinement.rows(ofTask: task) { rows.measure(row: row, worker) }
         }
     }
@@ -203,11 +204,12 @@ extension NearestRows {
         static let charge = Refinement.charge
         // Each multiplies the rows behind it, which BLAS arranges anew for each: not too few.
         static let rowsOfTask = 128
-        let rows: NearestRows
+        let current: Slot<NearestRows>
 
         static func tasks(_ rows: Int) -> Int { (rows + rowsOfTask - 1) / rowsOfTask }
 
         func run(_ task: Int, _ worker: Worker) {
+            let rows = current.value
             let end = min(rows.refinement.rows.count, (task + 1) * Self.rowsOfTask)
             var row = task * Self.rowsOfTask
             while row < end {

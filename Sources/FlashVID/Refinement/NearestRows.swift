@@ -31,6 +31,8 @@ struct NearestRows: BitwiseCopyable {
         let leaderCounts: Table<Int32>
         /// [threads] see ``WorkStealingQueue``.
         let queue: Table<UInt64>
+        /// Where the tasks of a round know it from.
+        let current: Slot<NearestRows>
 
         init(_ input: Input, threads: Int, plan: inout Arena.Plan) {
             let runs = input.configuration.refinementRounds > 0
@@ -56,6 +58,7 @@ struct NearestRows: BitwiseCopyable {
             leaders = plan.table(Int32.self, frames, Origins.most)
             leaderCounts = plan.table(Int32.self, frames)
             queue = plan.table(UInt64.self, threads)
+            current = Slot(plan: &plan)
         }
     }
 
@@ -170,13 +173,15 @@ struct NearestRows: BitwiseCopyable {
     /// origin out of the rows of a segment that has some.
     func find(on team: Team) throws(FlashVIDError) {
         let segments = refinement.segments.count
-        if refinement.finishedRounds == 0 { try team.run(EqualTokens(rows: self), over: segments) }
-        try team.run(EqualRows(refinement: refinement, isRepeat: space.isRepeat), over: segments)
-        try team.run(Grouping(rows: self), over: segments)
-        try team.run(Measures(rows: self), over: refinement.rowTasks)
+        let current = space.current
+        current.keep(self)
+        if refinement.finishedRounds == 0 { try team.run(EqualTokens(current: current), over: segments) }
+        try team.run(EqualRows(current: current), over: segments)
+        try team.run(Grouping(current: current), over: segments)
+        try team.run(Measures(current: current), over: refinement.rowTasks)
         placeRowDistances()
-        try team.run(RowDistances(rows: self), over: RowDistances.tasks(refinement.rows.count))
-        try team.run(Search(self), over: team.threads)
+        try team.run(RowDistances(current: current), over: RowDistances.tasks(refinement.rows.count))
+        try team.run(Search(current, frames: clip.frames, in: space.queue), over: team.threads)
     }
 
     // MARK: Reading
@@ -202,15 +207,16 @@ struct NearestRows: BitwiseCopyable {
     /// A task is a thread, which takes frames from a queue: neighbours share their segment's rows.
     struct Search: Stage {
         static let charge = Refinement.charge
-        let rows: NearestRows
-        let queue: WorkStealingQueue
+        private let current: Slot<NearestRows>
+        private let queue: WorkStealingQueue
 
-        init(_ rows: NearestRows) {
-            self.rows = rows
-            queue = WorkStealingQueue(rows.clip.frames, in: rows.space.queue)
+        init(_ current: Slot<NearestRows>, frames: Int, in words: Table<UInt64>) {
+            self.current = current
+            queue = WorkStealingQueue(frames, in: words)
         }
 
         func run(_ thread: Int, _ worker: Worker) {
+            let rows = current.value
             while !worker.isOver, let frame = queue.next(for: thread) {
                 rows.search(frame: frame, worker)
                 worker.advance(by: Work.refinement)

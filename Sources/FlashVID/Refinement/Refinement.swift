@@ -93,9 +93,10 @@ struct Refinement: BitwiseCopyable {
         for round in 0..<input.configuration.refinementRounds {
             let nearest = NearestRows(refinement, in: space.nearestRows)
             try nearest.find(on: team)
-            try team.run(Adoption(refinement: refinement, nearest: nearest), over: segments.count)
+            try team.run(Adoption(current: space.nearestRows.current), over: segments.count)
             refinement.finishedRounds = round + 1
-            try team.run(MemberMeans(refinement: refinement, nearest: nearest), over: rowTasks)
+            try team.run(
+                MemberMeans(current: space.nearestRows.current, finishedRounds: round + 1), over: rowTasks)
             // From the second round on the rows are means of their members: where these stay, so do the rows, and every
             // further round would do the same again.
             if round > 0, (0..<segments.count).allSatisfy({ space.moved[$0] == 0 }) { break }
@@ -184,10 +185,13 @@ struct Refinement: BitwiseCopyable {
     /// Contextual rows become the means of their members, and the selected ones what they were.
     private struct MemberMeans: Stage {
         static let charge = Refinement.charge
-        let refinement: Refinement
-        let nearest: NearestRows
+        let current: Slot<NearestRows>
+        let finishedRounds: Int
 
         func run(_ task: Int, _ worker: Worker) {
+            let nearest = current.value
+            var refinement = nearest.refinement
+            refinement.finishedRounds = finishedRounds
             let (rows, scratch) = (refinement.rows, refinement.scratch(worker))
             for row in refinement.rows(ofTask: task) {
                 if rows.kinds[row] == .contextual {
@@ -207,12 +211,12 @@ struct Refinement: BitwiseCopyable {
     /// Makes the round's assignment the current one.
     private struct Adoption: Stage {
         static let charge = Refinement.charge
-        let refinement: Refinement
-        let nearest: NearestRows
+        let current: Slot<NearestRows>
 
         func run(_ segment: Int, _ worker: Worker) {
-            refinement.adoptRows(nearest, segment: segment)
-            refinement.threadMembers(segment: segment)
+            let nearest = current.value
+            nearest.refinement.adoptRows(nearest, segment: segment)
+            nearest.refinement.threadMembers(segment: segment)
         }
     }
 

@@ -8,19 +8,20 @@ struct PairedWalk: BitwiseCopyable {
         /// [4] the last frames, by number.
         fileprivate let frames: Table<Selection.Frame>
         fileprivate let isPrepared: Flag
+        fileprivate let walk: Slot<SelectThenLink>
 
         init(plan: inout Arena.Plan) {
             frames = plan.table(Selection.Frame.self, 4)
             isPrepared = Flag(plan: &plan)
+            walk = Slot(plan: &plan)
         }
     }
 
-    private let walk: SelectThenLink
     private let space: Space
 
-    init(walk: SelectThenLink, in space: Space) {
-        self.walk = walk
+    init(_ walk: SelectThenLink, in space: Space) {
         self.space = space
+        space.walk.keep(walk)
     }
 
     /// The longest of some segments, of which the lengths are given, if the clip takes less time when two threads go along
@@ -45,18 +46,19 @@ struct PairedWalk: BitwiseCopyable {
     func run(along frames: Range<Int>, on team: Team) throws(FlashVIDError) {
         for frame in (frames.lowerBound - 1)..<frames.upperBound {
             space.isPrepared.clear()
-            try team.run(Step(pair: self, first: frames.lowerBound, last: frames.upperBound - 1, frame: frame), over: 2)
+            try team.run(
+                Step(space: space, first: frames.lowerBound, last: frames.upperBound - 1, frame: frame), over: 2)
         }
     }
 
     private struct Step: Stage {
         static let charge = SelectThenLink.charge
-        let pair: PairedWalk
+        let space: Space
         let first: Int
         let last: Int
         /// The frame that is selected in: one before the first, for a start.
         let frame: Int
-        private var walk: SelectThenLink { pair.walk }
+        private var walk: SelectThenLink { space.walk.value }
 
         // A frame's scratch is that of the worker of number 0 or 1, in turns, and so are the two places that each has:
         // the last four frames stay at hand, and nobody uses what another task does. The picks are carried by number 0.
@@ -66,7 +68,7 @@ struct PairedWalk: BitwiseCopyable {
                 select(worker)
             } else {
                 prepareNext(worker)
-                pair.space.isPrepared.raise()
+                space.isPrepared.raise()
             }
         }
 
@@ -76,7 +78,7 @@ struct PairedWalk: BitwiseCopyable {
             walk.select(
                 in: known(frame), after: before(frame),
                 carrying: walk.selection.carriedPicks(worker.using(scratchOf: 0)), own)
-            if !pair.space.isPrepared.isRaised || frame == last {
+            if !space.isPrepared.isRaised || frame == last {
                 walk.link(known(frame), to: before(frame), own)
             }
         }
@@ -85,11 +87,11 @@ struct PairedWalk: BitwiseCopyable {
             let own = worker.using(scratchOf: (frame + 1) & 1)
             if frame > first { walk.link(known(frame - 1), to: before(frame - 1), own) }
             guard frame < last else { return }
-            pair.space.frames[(frame + 1) & 3] = walk.prepare(
+            space.frames[(frame + 1) & 3] = walk.prepare(
                 frame + 1, after: before(frame + 1), at: (frame + 1) >> 1 & 1, own)
         }
 
-        private func known(_ frame: Int) -> Selection.Frame { pair.space.frames[frame & 3] }
+        private func known(_ frame: Int) -> Selection.Frame { space.frames[frame & 3] }
 
         private func before(_ frame: Int) -> Selection.Frame? { frame > first ? known(frame - 1) : nil }
     }

@@ -64,7 +64,7 @@ struct SelectThenLink: Stage {
         var walk = self
         let lengths = (0..<segments.count).lazy.map { [segments] in segments.frames(of: $0).count }
         if carries, let segment = PairedWalk.segment(of: lengths, threads: team.threads) {
-            try PairedWalk(walk: self, in: space.pair).run(along: segments.frames(of: segment), on: team)
+            try PairedWalk(self, in: space.pair).run(along: segments.frames(of: segment), on: team)
             walk.pairedSegment = segment
         }
         try team.run(walk, over: team.threads)

@@ -40,7 +40,11 @@ struct Clusters: Stage {
         /// [N] squares of the same, and error bounds of their distances.
         fileprivate let squares: Table<Float>
         fileprivate let errors: Table<Float>
-        fileprivate let peaks: DensityPeaks.Scratch
+        /// The same in double where roots have several origins.
+        fileprivate let fineDistances: Table<Double>
+        fileprivate let fineErrors: Table<Double>
+        fileprivate let peaks: DensityPeaks<Float>.Scratch
+        fileprivate let finePeaks: DensityPeaks<Double>.Scratch
         /// [D] an aggregate, and a mean of some.
         fileprivate let aggregate: Table<Double>
         fileprivate let mean: Table<Double>
@@ -62,7 +66,11 @@ struct Clusters: Stage {
             distances = plan.table(Float.self, count, count)
             squares = plan.table(Float.self, count)
             errors = plan.table(Float.self, count)
-            peaks = DensityPeaks.Scratch(count, plan: &plan)
+            fineDistances = plan.table(Double.self, count, count)
+            fineErrors = plan.table(Double.self, count)
+            (peaks, finePeaks) = plan.overlay(
+                { plan in DensityPeaks<Float>.Scratch(count, plan: &plan) },
+                { plan in DensityPeaks<Double>.Scratch(count, plan: &plan) })
             aggregate = plan.table(Double.self, channels)
             mean = plan.table(Double.self, channels)
             exactDistances = RootDistances.Scratch(clip, plan: &plan)
@@ -166,8 +174,8 @@ struct Clusters: Stage {
     private struct Gathering {
         /// What they were divided by.
         var scale = 1.0
-        /// Whether they have several origins.
-        var isGrouped = false
+        /// Their origins, where they have several.
+        var origins: Origins?
         /// Length of the first origin.
         var originLength: Float = 0
     }
@@ -191,21 +199,29 @@ struct Clusters: Stage {
         }
         squareDistances(count, scratch)
         if gathering.scale == 1, isCrowded(values, scratch) {
-            gathering.isGrouped = true
-            group(roots, values, scratch)
+            gathering.origins = group(roots, values, scratch)
         }
-        mirrorDistances(count, scratch)
         let rounded = RootDistances.Rounded(
-            values: values, distances: scratch.distances, squares: scratch.squares,
-            groups: gathering.isGrouped ? scratch.groups : nil,
-            origins: Origins(count: Origins.most + 1, channels: clip.channels, in: scratch.origins),
+            values: values, distances: scratch.distances, fineDistances: scratch.fineDistances,
+            squares: scratch.squares,
+            groups: scratch.groups, origins: gathering.origins,
             onlyOrigin: UnsafePointer(scratch.origin.base), isScaled: gathering.scale != 1)
-        DensityPeaks(
-            count: count, clusters: clusters, distances: scratch.distances.part(0..<(count &* count)),
-            errors: scratch.errors.part(0..<count), unit: gathering.scale * gathering.scale / Double(clip.channels),
-            source: RootDistances(forest, roots, rounded, scratch.exactDistances, scratch.reader, worker),
-            scratch: scratch.peaks, worker: worker
-        ).assign(centres: scratch.centres)
+        let source = RootDistances(forest, roots, rounded, scratch.exactDistances, scratch.reader, worker)
+        let unit = gathering.scale * gathering.scale / Double(clip.channels)
+        if gathering.origins == nil {
+            assign(scratch.distances, scratch.errors, scratch.peaks)
+        } else {
+            assign(scratch.fineDistances, scratch.fineErrors, scratch.finePeaks)
+        }
+        func assign<Number: PeakNumber>(
+            _ distances: Table<Number>, _ errors: Table<Number>, _ peaks: DensityPeaks<Number>.Scratch
+        ) {
+            mirror(distances, count)
+            DensityPeaks(
+                count: count, clusters: clusters, distances: distances.part(0..<(count &* count)),
+                errors: errors.part(0..<count), unit: unit, source: source, scratch: peaks, worker: worker
+            ).assign(centres: scratch.centres)
+        }
         return gathering
     }
 
@@ -260,12 +276,11 @@ struct Clusters: Stage {
         }
     }
 
-    /// Copies the upper triangle of the distances to the lower.
-    private func mirrorDistances(_ count: Int, _ scratch: Scratch) {
-        let distances = scratch.distances.base
+    /// Copies the upper triangle of a matrix to the lower.
+    private func mirror<Number>(_ distances: Table<Number>, _ count: Int) {
         for row in 0..<count {
             for column in (row &+ 1)..<max(count, row &+ 1) {
-                distances[column &* count &+ row] = distances[row &* count &+ column]
+                distances.base[column &* count &+ row] = distances.base[row &* count &+ column]
             }
         }
     }
@@ -290,7 +305,7 @@ struct Clusters: Stage {
     /// squared distances anew:
     ///
     ///     |a - b|² = |y|² + |z|² - 2 y·z + |o - p|² + 2 (o - p)·(y - z)    for a = o + y, b = p + z.
-    private func group(_ roots: Table<Int32>, _ values: MatrixView, _ scratch: Scratch) {
+    private func group(_ roots: Table<Int32>, _ values: MatrixView, _ scratch: Scratch) -> Origins {
         let count = roots.count
         var origins = Origins(scratch.origin.base, channels: clip.channels, in: scratch.origins)
         origins.choose(
@@ -307,24 +322,37 @@ struct Clusters: Stage {
                 into: scratch.values.row(position, of: clip.channels).base, count: clip.channels)
         }
         BLAS.gram(values, into: scratch.distances.base)
-        squareDistances(count, scratch)
         DoublePrecision.products(origins.matrix, values, into: scratch.projections.base)
+        func projection(_ origin: Int, _ position: Int) -> Double {
+            scratch.projections[origin &* count &+ position]
+        }
+        // Products of float32 err by the tolerance of the squares, those of double, of origins, by D units in the last place. And
+        // the roots less their origins were rounded, each number by up to 2⁻²⁴ of itself.
+        let (unit, longest) = (Double(clip.channels) * 0x1p-53, origins.longest)
         for row in 0..<count {
-            let group = Int(scratch.groups[row])
-            scratch.errors[row] += Float(origins.slack(group))
-            for column in (row &+ 1)..<max(count, row &+ 1) where Int(scratch.groups[column]) != group {
+            scratch.squares[row] = scratch.distances[row &* (count &+ 1)]
+            let square = Double(scratch.squares[row])
+            let (length, farthest) = (square.squareRoot(), origins.farthest(from: Int(scratch.groups[row])))
+            scratch.fineErrors[row] =
+                2 * input.tolerance * square + 0x1p-22 * length * (length + farthest)
+                + 2 * unit * longest * (longest + 2 * length) + Double(Float.leastNormalMagnitude)
+        }
+        for row in 0..<count {
+            let (group, square) = (Int(scratch.groups[row]), Double(scratch.squares[row]))
+            let (products, distances) = (
+                scratch.distances.row(row, of: count).base, scratch.fineDistances.row(row, of: count).base
+            )
+            for column in (row &+ 1)..<max(count, row &+ 1) {
                 let other = Int(scratch.groups[column])
-                func projection(_ origin: Int, _ position: Int) -> Double {
-                    scratch.projections[origin &* count &+ position]
-                }
+                distances[column] = square + Double(scratch.squares[column]) - 2 * Double(products[column])
+                guard other != group else { continue }
                 let across =
                     projection(group, row) - projection(other, row) - projection(group, column)
                     + projection(other, column)
-                let distance = row &* count &+ column
-                scratch.distances[distance] = Float(
-                    max(0, Double(scratch.distances[distance]) + origins.squaredDistance(group, other) + 2 * across))
+                distances[column] += origins.squaredDistance(group, other) + 2 * across
             }
         }
+        return origins
     }
 
     // MARK: Means
@@ -336,7 +364,7 @@ struct Clusters: Stage {
         _ centre: Int, _ roots: Table<Int32>, _ gathering: Gathering, into target: Table<Float>, _ scratch: Scratch
     ) {
         var members = 0
-        var isExact = gathering.scale != 1 || gathering.isGrouped || input.configuration.aggregation == .max
+        var isExact = gathering.scale != 1 || gathering.origins != nil || input.configuration.aggregation == .max
         for position in 0..<roots.count where Int(scratch.centres[position]) == centre {
             let inverseNorm = forest.selection.inverseNorm(Int(roots[position]))
             isExact = isExact || !(inverseNorm > 0 && gathering.originLength * inverseNorm <= 4)

@@ -51,19 +51,25 @@ struct RootDistances {
     struct Rounded {
         /// Their aggregates, less their origins: equal where the aggregates are.
         let values: MatrixView
-        /// [R, R] squared distances, and the squares.
+        /// [R, R] squared distances; the second where they have several origins.
         let distances: Table<Float>
+        let fineDistances: Table<Double>
+        /// [R]
         let squares: Table<Float>
-        /// [R] the number of the origin that was taken out of a root, where they have several, or the only one.
-        let groups: Table<Int32>?
-        let origins: Origins
+        /// [R] where they have several origins, the number of a root's, and these; the only one otherwise.
+        let groups: Table<Int32>
+        let origins: Origins?
         let onlyOrigin: UnsafePointer<Float>
         /// Whether they were scaled.
         let isScaled: Bool
 
-        func group(_ position: Int) -> Int { groups.map { Int($0[position]) } ?? 0 }
+        func squaredDistance(_ index: Int) -> Double {
+            origins == nil ? Double(distances[index]) : fineDistances[index]
+        }
 
-        func origin(_ group: Int) -> UnsafePointer<Float> { groups == nil ? onlyOrigin : origins.row(group) }
+        func group(_ position: Int) -> Int { origins == nil ? 0 : Int(groups[position]) }
+
+        func origin(_ group: Int) -> UnsafePointer<Float> { origins?.row(group) ?? onlyOrigin }
     }
 
     init(
@@ -88,9 +94,9 @@ struct RootDistances {
             return 0
         }
         let (row, column) = (min(a, b), max(a, b))
-        if scratch.isOnGrid[a], scratch.isOnGrid[b], rounded.group(a) == rounded.group(b) {
+        if scratch.isOnGrid[a], scratch.isOnGrid[b] {
             worker.countSettled(byClass: 1)
-            return distance(Double(rounded.distances[row &* count &+ column]))
+            return distance(rounded.squaredDistance(row &* count &+ column))
         }
         let line = scratch.values.row(row, of: count)
         if scratch.singles[0] == -2 { return line[column] }
@@ -158,7 +164,7 @@ struct RootDistances {
             let root = Int(roots[position])
             if rounded.group(position) != last {
                 last = rounded.group(position)
-                isOriginOnGrid = grid.holds(rounded.origin(last), count: channels)
+                isOriginOnGrid = grid.holds(rounded.origin(last), count: channels) && isShort(last, grid)
             }
             scratch.isOnGrid[position] =
                 isOriginOnGrid && rounded.squares[position].squareRoot() <= grid.reach
@@ -166,6 +172,12 @@ struct RootDistances {
                     ? grid.holds(scratch.pair.token(root, of: clip), count: channels)
                     : grid.holds(aggregate(position, inPanel: 0), count: channels))
         }
+    }
+
+    /// Whether double has the products of an origin on the grid with others and with roots exactly.
+    private func isShort(_ origin: Int, _ grid: Grid) -> Bool {
+        guard let origins = rounded.origins else { return true }
+        return origins.product(origin, origin).squareRoot() <= 0x1p24 * Double(grid.unit)
     }
 
     private func areEqual(_ a: Int, _ b: Int) -> Bool {

@@ -4,18 +4,10 @@ struct EqualRows: Stage {
     static let charge = Refinement.charge
 
     struct Scratch: BitwiseCopyable {
-        /// Rows by the hash of a sample of their channels, or -1; more than twice as many places as rows.
-        fileprivate let places: Table<Int32>
+        /// [2, K] room to find them.
+        fileprivate let buckets: Table<Int32>
 
-        init(rows: Int, plan: inout Arena.Plan) {
-            places = plan.table(Int32.self, rows > 0 ? Self.size(rows) : 0)
-        }
-
-        fileprivate static func size(_ rows: Int) -> Int {
-            var size = 1
-            while size <= 2 * rows, size < 1 << 40 { size *= 2 }
-            return size
-        }
+        init(rows: Int, plan: inout Arena.Plan) { buckets = plan.table(Int32.self, 2, rows) }
     }
 
     let current: Slot<NearestRows>
@@ -26,25 +18,14 @@ struct EqualRows: Stage {
         let scratch = refinement.scratch(worker)
         let (rows, channels) = (refinement.rows, refinement.clip.channels)
         let range = refinement.rows(ofSegment: segment)
-        let places = scratch.nearestRows.equalRows.places.part(0..<Scratch.size(range.count))
-        places.fill(-1)
-        for row in range {
-            isRepeat[row] = false
-            let values = rows[row].base
-            var place = Int(truncatingIfNeeded: TokenClasses.hash(values, channels: channels)) & (places.count &- 1)
-            // Rows that agree in the sample and differ elsewhere stay apart after a few.
-            var patience = 8
-            while places[place] >= 0, patience > 0 {
-                let other = Int(places[place])
-                if DoublePrecision.areEqual(values, rows[other].base, count: channels), areEqual(row, other, scratch) {
-                    isRepeat[row] = true
-                    break
-                }
-                place = (place &+ 1) & (places.count &- 1)
-                patience &-= 1
-            }
-            if !isRepeat[row], places[place] < 0 { places[place] = Int32(row) }
-        }
+        _ = Repeats.find(
+            range, where: { _ in true }, in: scratch.nearestRows.equalRows.buckets.part(0..<(2 * range.count)),
+            hash: { row, hash in hash(UnsafePointer(rows[row].base), channels: channels) },
+            areEqual: { row, other in
+                DoublePrecision.areEqual(rows[row].base, rows[other].base, count: channels)
+                    && areEqual(row, other, scratch)
+            },
+            note: { row, first in isRepeat[row] = first < row })
     }
 
     /// Whether rows are equal that are so in float32.

@@ -16,27 +16,14 @@ extension NearestRows {
     func findEqualTokens(segment: Int, _ worker: Worker) {
         let tokens = refinement.tokens(ofSegment: segment)
         let (clip, room) = (clip, scratch(worker).centred.base)
-        // As many buckets as the largest power of two below twice the tokens.
-        let mask = (1 << (Int.bitWidth - 1 - (2 * tokens.count).leadingZeroBitCount)) - 1
-        let buckets = space.buckets.part((2 * tokens.lowerBound)..<(2 * tokens.lowerBound + mask + 1))
-        buckets.fill(-1)
-        for token in tokens where !selection.isSelected(token) {
-            space.first[token] = Int32(token)
-            let hash = TokenClasses.hash(token, of: clip, room: room)
-            var place = Int(truncatingIfNeeded: hash) & mask
-            for _ in 0..<8 {
-                guard buckets[place] >= 0 else {
-                    buckets[place] = Int32(token)
-                    break
-                }
-                if clip.areEqual(token, Int(buckets[place])) {
-                    space.first[token] = buckets[place]
-                    worker.countSettled(byClass: 1)
-                    break
-                }
-                place = (place &+ 1) & mask
-            }
-        }
+        let repeats = Repeats.find(
+            tokens, where: { !selection.isSelected($0) },
+            in: space.buckets.part((2 * tokens.lowerBound)..<(2 * tokens.upperBound)),
+            hash: { token, hash in
+                hash(channels: clip.channels) { clip.part(of: token, from: $0, count: $1, convertedInto: room) }
+            }, areEqual: clip.areEqual,
+            note: { space.first[$0] = Int32($1) })
+        worker.countSettled(byClass: repeats)
     }
 
     // MARK: Origins
@@ -57,10 +44,9 @@ extension NearestRows {
         let rows = refinement.rows(ofSegment: segment)
         let leaders = space.leaders.row(segment, of: Origins.most)
         var count = 0
-        func areNear(_ a: Int, _ b: Int) -> Bool {
-            let (first, other) = (refinement.rows[a].base, refinement.rows[b].base)
-            let square = BLAS.dot(first, first, count: clip.channels)
-            return SinglePrecision.squaredDistance(first, other, count: clip.channels) < square * Origins.radius / 2
+        func distance(_ a: Int, _ b: Int) -> Float {
+            SinglePrecision.squaredDistance(
+                refinement.rows[a].base, refinement.rows[b].base, count: clip.channels)
         }
         // Rows from all over the segment are compared with some of them. Few segments need more than the first four.
         let samples = min(rows.count, 24)
@@ -76,11 +62,17 @@ extension NearestRows {
         for number in 0..<min(samples, Origins.most) {
             if number == 4, count == 0 { break }
             let row = sample(number * samples / min(samples, Origins.most))
-            guard !(0..<count).contains(where: { areNear(Int(leaders[$0]), row) }) else { continue }
-            let near = (0..<samples).count {
-                sample($0) != row && !space.isRepeat[sample($0)] && areNear(row, sample($0))
+            let value = refinement.rows[row].base
+            let reach = BLAS.dot(value, value, count: clip.channels) * Origins.radius / 2
+            var (nearest, second) = (Float.infinity, Float.infinity)
+            for other in 0..<samples where sample(other) != row && !space.isRepeat[sample(other)] {
+                let distance = distance(row, sample(other))
+                (nearest, second) = (min(nearest, distance), min(second, max(nearest, distance)))
             }
-            guard near >= 2 else { continue }
+            // As in `Origins.choose`: much farther from an origin than from those that are like it, it needs one of its own.
+            guard second < reach,
+                !(0..<count).contains(where: { distance(Int(leaders[$0]), row) < min(reach, 64 * second) })
+            else { continue }
             leaders[count] = Int32(row)
             count += 1
         }

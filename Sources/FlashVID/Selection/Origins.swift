@@ -63,6 +63,14 @@ struct Origins: BitwiseCopyable {
     @inline(__always)
     func squaredDistance(_ a: Int, _ b: Int) -> Double { product(a, a) + product(b, b) - 2 * product(a, b) }
 
+    /// The length of the longest, after ``multiply()``.
+    var longest: Double { (0..<count).reduce(0) { max($0, product($1, $1)) }.squareRoot() }
+
+    /// The distance of an origin from the one farthest from it, after ``multiply()``.
+    func farthest(from origin: Int) -> Double {
+        (0..<count).reduce(0) { max($0, squaredDistance(origin, $1)) }.squareRoot()
+    }
+
     /// What the parts in double of a squared distance of rows of two origins may err by, where that is not covered by a share
     /// of 1e-7 of the distance or of the rows' squares less their origins: 0, unless another origin is much nearer than
     /// origins are long.

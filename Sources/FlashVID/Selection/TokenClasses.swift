@@ -1,7 +1,6 @@
 /// Which tokens of a frame are equal, number by number, and which of them the frame before has too.
 ///
-/// Slides, letterboxes and still pictures repeat tokens. Equal ones are found once, by the hash of a sample of their channels
-/// and a comparison of all, and never measured against each other again. A class that is missed costs time and changes
+/// Slides, letterboxes and still pictures repeat tokens. Equal ones are found once, by a hash and a comparison, and never measured against each other again. A class that is missed costs time and changes
 /// nothing.
 struct TokenClasses: BitwiseCopyable {
     /// What is kept of a frame; [N] but for the buckets.
@@ -38,69 +37,53 @@ struct TokenClasses: BitwiseCopyable {
     /// Whether no two tokens are equal.
     private(set) var areDistinct = true
 
-    /// Finds the classes of a frame. O(N), and a comparison for each token that is equal to another.
+    private var hash = RowHash.ofSample
+
+    /// Finds the classes of a frame. O(N), and a comparison for each token that is equal to another; O(N·D) where many differ in
+    /// few channels.
     init(_ tokens: MatrixView, in scratch: Scratch) {
         self.tokens = tokens
         self.scratch = scratch
+        guard !findClasses(mayMiss: tokens.rows / 8) else { return }
+        hash = .ofAll
+        _ = findClasses(mayMiss: tokens.rows)
+    }
+
+    /// False once that more tokens may have missed an equal one.
+    private mutating func findClasses(mayMiss most: Int) -> Bool {
         scratch.buckets.fill(-1)
         scratch.twins.fill(-1)
         scratch.picks.fill(-1)
+        areDistinct = true
+        var missed = 0
         for index in 0..<tokens.rows {
-            scratch.hashes[index] = Self.hash(tokens.row(index), channels: tokens.columns)
+            scratch.hashes[index] = hash(tokens.row(index), channels: tokens.columns)
             let known = find(tokens.row(index), hash: scratch.hashes[index])
-            if known >= 0 {
+            if let known, known >= 0 {
                 areDistinct = false
                 scratch.first[index] = Int32(known)
                 scratch.sizes[known] += 1
-            } else {
-                let bucket = bucket(scratch.hashes[index])
-                scratch.first[index] = Int32(index)
-                scratch.sizes[index] = 1
-                scratch.following[index] = scratch.buckets[bucket]
-                scratch.buckets[bucket] = Int32(index)
+                continue
             }
+            if known == nil { missed += 1 }
+            guard missed <= most else { return false }
+            let bucket = bucket(scratch.hashes[index])
+            scratch.first[index] = Int32(index)
+            scratch.sizes[index] = 1
+            scratch.following[index] = scratch.buckets[bucket]
+            scratch.buckets[bucket] = Int32(index)
         }
+        return true
     }
 
     private func bucket(_ hash: UInt64) -> Int { Int(truncatingIfNeeded: hash) & (scratch.buckets.count &- 1) }
 
-    /// Hash of four places of four channels; of all where these are few.
-    static func hash(_ row: UnsafePointer<Float>, channels: Int) -> UInt64 {
-        hash(channels: channels) { start, _ in row + start }
-    }
-
-    /// The same of a token of the clip, of which it reads no more; `room` is for D numbers.
-    static func hash(_ token: Int, of clip: Clip, room: UnsafeMutablePointer<Float>) -> UInt64 {
-        hash(channels: clip.channels) { start, count in
-            clip.part(of: token, from: start, count: count, convertedInto: room)
-        }
-    }
-
-    private static let sample = 16
-
-    @inline(__always)
-    private static func hash(channels: Int, _ part: (_ start: Int, _ count: Int) -> UnsafePointer<Float>) -> UInt64 {
-        var hash: UInt64 = 0x9E37_79B9_7F4A_7C15
-        func mix(_ part: UnsafePointer<Float>, _ count: Int) {
-            for channel in 0..<count {
-                // Of -0 this makes 0.
-                hash = (hash ^ UInt64((part[channel] + 0).bitPattern)) &* 0xFF51_AFD7_ED55_8CCD
-                hash ^= hash &>> 32
-            }
-        }
-        if channels <= sample {
-            mix(part(0, channels), channels)
-        } else {
-            for place in 0..<4 { mix(part(place &* (channels &- 4) / 3, 4), 4) }
-        }
-        return hash
-    }
-
-    /// First token of the class that is equal to a row, or -1. Gives up where rows that agree in the sample differ elsewhere.
-    private func find(_ row: UnsafePointer<Float>, hash: UInt64) -> Int {
+    /// First token of the class that is equal to a row, or -1; nil where some that agree in their hash differ, and it gave up.
+    private func find(_ row: UnsafePointer<Float>, hash: UInt64) -> Int? {
         var patience = 4
         var candidate = Int(scratch.buckets[bucket(hash)])
-        while candidate >= 0, patience > 0 {
+        while candidate >= 0 {
+            guard patience > 0 else { return nil }
             if scratch.hashes[candidate] == hash {
                 if DoublePrecision.areEqual(row, tokens.row(candidate), count: tokens.columns) { return candidate }
                 patience &-= 1
@@ -123,7 +106,9 @@ struct TokenClasses: BitwiseCopyable {
     /// Finds the classes that the frame before has too.
     func match(_ earlier: TokenClasses) {
         for index in 0..<tokens.rows where first(index) == index {
-            scratch.twins[index] = Int32(earlier.find(tokens.row(index), hash: scratch.hashes[index]))
+            let token = tokens.row(index)
+            let hash = earlier.hash == hash ? scratch.hashes[index] : earlier.hash(token, channels: tokens.columns)
+            scratch.twins[index] = Int32(earlier.find(token, hash: hash) ?? -1)
         }
     }
 

@@ -15,8 +15,11 @@ typedef float v16f __attribute__((vector_size(64)));
 typedef double unaligned_v8d __attribute__((vector_size(64), aligned(8), may_alias));
 typedef float unaligned_v8f __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float unaligned_v16f __attribute__((vector_size(64), aligned(4), may_alias));
-typedef uint32_t unaligned_v8u __attribute__((vector_size(32), aligned(4), may_alias));
+typedef uint16_t v8h __attribute__((vector_size(16)));
 typedef uint16_t unaligned_v8h __attribute__((vector_size(16), aligned(2), may_alias));
+#if defined(__x86_64__)
+typedef _Float16 v8half __attribute__((vector_size(16)));
+#endif
 
 struct kernels {
     double (*dot)(const float *, const float *, intptr_t);
@@ -65,11 +68,13 @@ static inline float least(float a, float b) { return b < a ? b : a; }
 
 #define LEVEL(name) name##_baseline
 #define FUSED 0
+#define HALF 0
 #define TILE_A 1
 #define TILE_B 2
 #include "levels.h"
 #undef LEVEL
 #undef FUSED
+#undef HALF
 #undef TILE_A
 #undef TILE_B
 
@@ -78,11 +83,13 @@ static inline float least(float a, float b) { return b < a ? b : a; }
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
 #define LEVEL(name) name##_avx2
 #define FUSED 1
+#define HALF 1
 #define TILE_A 2
 #define TILE_B 3
 #include "levels.h"
 #undef LEVEL
 #undef FUSED
+#undef HALF
 #undef TILE_A
 #undef TILE_B
 #pragma clang attribute pop
@@ -90,11 +97,13 @@ static inline float least(float a, float b) { return b < a ? b : a; }
 #pragma clang attribute push(__attribute__((target("avx2,fma,f16c,avx512f,avx512vl,avx512dq,avx512bw"))), apply_to = function)
 #define LEVEL(name) name##_avx512
 #define FUSED 1
+#define HALF 1
 #define TILE_A 4
 #define TILE_B 4
 #include "levels.h"
 #undef LEVEL
 #undef FUSED
+#undef HALF
 #undef TILE_A
 #undef TILE_B
 #pragma clang attribute pop
@@ -103,7 +112,7 @@ static const struct kernels *const levels[] = {&kernels_baseline, &kernels_avx2,
 
 int flashvid_kernels_levels(void) {
     __builtin_cpu_init();
-    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) return 1;
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma") || !__builtin_cpu_supports("f16c")) return 1;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512dq")
         || !__builtin_cpu_supports("avx512bw"))
         return 2;

@@ -2,6 +2,7 @@
 //
 //   LEVEL(name)   the name of a function at this level
 //   FUSED         whether the level multiplies and adds in one instruction
+//   HALF          whether it converts float16 in one instruction
 //   TILE_A, TILE_B  rows of a tile of products, as many as the registers hold
 
 INLINE v8d LEVEL(load)(const float *p) { return __builtin_convertvector(*(const unaligned_v8f *)p, v8d); }
@@ -383,26 +384,24 @@ static intptr_t LEVEL(rivals)(
     return found;
 }
 
-// Bits of float16 to bits of float32. Moving exponent and mantissa into place and multiplying by 2^112 mends the exponent's
-// bias and normalises subnormals in one exact step; infinities and NaN would come out finite (65536 and above) and get the
-// full exponent instead.
-INLINE v8u LEVEL(float16_bits)(v8u half) {
-    v8f scaled = (v8f)((half & 0x7FFF) << 13) * 0x1p112f;
+// Float16 to float32.
+#if HALF
+INLINE v8f LEVEL(widen)(v8h half) { return __builtin_convertvector((v8half)half, v8f); }
+#else
+// Moving exponent and mantissa into place and multiplying by 2^112 mends the exponent's bias and normalises subnormals in one
+// exact step; infinities and NaN would come out finite (65536 and above) and get the full exponent instead.
+INLINE v8f LEVEL(widen)(v8h half) {
+    v8u bits = __builtin_convertvector(half, v8u);
+    v8f scaled = (v8f)((bits & 0x7FFF) << 13) * 0x1p112f;
     v8u beyond = (v8u)((v8i)scaled >= 0x47800000);
-    return (v8u)scaled | (beyond & 0x7F800000) | (half & 0x8000) << 16;
+    return (v8f)((v8u)scaled | (beyond & 0x7F800000) | (bits & 0x8000) << 16);
 }
+#endif
 
 static void LEVEL(from_float16)(const uint16_t *source, float *target, intptr_t count) {
     intptr_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        v8u half = __builtin_convertvector(*(const unaligned_v8h *)(source + i), v8u);
-        *(unaligned_v8u *)(target + i) = LEVEL(float16_bits)(half);
-    }
-    for (; i < count; i++) {
-        v8u half = {source[i]};
-        uint32_t bits = LEVEL(float16_bits)(half)[0];
-        memcpy(target + i, &bits, sizeof bits);
-    }
+    for (; i + 8 <= count; i += 8) *(unaligned_v8f *)(target + i) = LEVEL(widen)(*(const unaligned_v8h *)(source + i));
+    for (; i < count; i++) target[i] = LEVEL(widen)((v8h){source[i]})[0];
 }
 
 static void LEVEL(from_bfloat16)(const uint16_t *source, float *target, intptr_t count) {

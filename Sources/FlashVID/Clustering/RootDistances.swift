@@ -105,17 +105,26 @@ struct RootDistances {
             scratch.isBegun[row] = true
         }
         if line[column].isNaN {
-            guard scratch.singles[0] < count else {
+            // A few take less time than all in blocks.
+            guard scratch.singles[0] < max(count, count &* count / 16) else {
                 computeAll()
                 return line[column]
             }
             scratch.singles[0] &+= 1
             worker.countSettled(singly: 1)
-            line[column] = distance(
-                DoublePrecision.squaredDistance(
-                    aggregate(row, inPanel: 0), aggregate(column, inPanel: 1), count: channels))
+            line[column] = distance(squaredDistance(a, b))
         }
         return line[column]
+    }
+
+    /// A decision asks for those of one root and some others, mostly: the first stays in double.
+    private func squaredDistance(_ a: Int, _ b: Int) -> Double {
+        let (own, other) = (aggregate(a, inPanel: 0), Int(roots[b]))
+        if forest.isSingle(other) {
+            return DoublePrecision.squaredDistance(
+                scratch.pair.token(other, of: forest.input.clip), own, count: channels)
+        }
+        return DoublePrecision.squaredDistance(own, aggregate(b, inPanel: 1), count: channels)
     }
 
     private func distance(_ square: Double) -> Double { square.squareRoot() / Double(channels).squareRoot() }

@@ -57,7 +57,12 @@ struct Origins: BitwiseCopyable {
     @inline(__always)
     func product(_ a: Int, _ b: Int) -> Double { scratch.products[a &* count &+ b] }
 
-    func multiply() { DoublePrecision.products(matrix, matrix, into: scratch.products.base) }
+    func multiply() {
+        DoublePrecision.gram(matrix, into: scratch.products.base)
+        for row in 0..<count {
+            for column in 0..<row { scratch.products[row &* count &+ column] = scratch.products[column &* count &+ row] }
+        }
+    }
 
     /// Squared distance of two, after ``multiply()``.
     @inline(__always)

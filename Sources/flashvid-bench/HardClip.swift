@@ -32,6 +32,11 @@ struct HardClip: Equatable {
             "found-means",
             "patches=2 shared=0.00375 own=0.15 grain=2e-05 period=2 sinks=0.75 sink=10.0 outlier=1000.0 grid=0.125"
         ),
+        (
+            "found-fade",
+            "patches=49 shared=0.003 own=1.25 grain=0.0001 spread=1.0 period=2 scroll=7 odd=98 scales=2 sinks=0.75 "
+                + "sink=10.0 outlier=1000.0 grid=0.125 fade=1 attention=equal"
+        ),
     ]
 
     private static let named: [HardClip] = {

@@ -63,7 +63,7 @@ import ToolSupport
                 hash = (hash ^ UInt64(value.bitPattern)) &* 0x100_0000_01B3
             }
         }
-        #expect(hash == 5_029_484_399_901_468_784)
+        #expect(hash == 18_046_937_327_001_202_800)
     }
 
     @Test func letterbox() throws {

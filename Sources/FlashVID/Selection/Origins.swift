@@ -60,7 +60,9 @@ struct Origins: BitwiseCopyable {
     func multiply() {
         DoublePrecision.gram(matrix, into: scratch.products.base)
         for row in 0..<count {
-            for column in 0..<row { scratch.products[row &* count &+ column] = scratch.products[column &* count &+ row] }
+            for column in 0..<row {
+                scratch.products[row &* count &+ column] = scratch.products[column &* count &+ row]
+            }
         }
     }
 

@@ -40,7 +40,7 @@ struct Clusters: Stage {
         /// [N] squares of the same, and error bounds of their distances.
         fileprivate let squares: Table<Float>
         fileprivate let errors: Table<Float>
-        /// The same in double where roots have several origins.
+        /// [N, N] squared distances and [N] their error bounds in double, where roots have several origins.
         fileprivate let fineDistances: Table<Double>
         fileprivate let fineErrors: Table<Double>
         fileprivate let peaks: DensityPeaks<Float>.Scratch
@@ -203,8 +203,7 @@ struct Clusters: Stage {
         }
         let rounded = RootDistances.Rounded(
             values: values, distances: scratch.distances, fineDistances: scratch.fineDistances,
-            squares: scratch.squares,
-            groups: scratch.groups, origins: gathering.origins,
+            squares: scratch.squares, groups: scratch.groups, origins: gathering.origins,
             onlyOrigin: UnsafePointer(scratch.origin.base), isScaled: gathering.scale != 1)
         let source = RootDistances(forest, roots, rounded, scratch.exactDistances, scratch.reader, worker)
         let unit = gathering.scale * gathering.scale / Double(clip.channels)
@@ -302,7 +301,7 @@ struct Clusters: Stage {
     }
 
     /// Gathers the roots again, less an origin for each group of those that are near to each other, and makes their
-    /// squared distances anew:
+    /// squared distances anew, in double but for y·z:
     ///
     ///     |a - b|² = |y|² + |z|² - 2 y·z + |o - p|² + 2 (o - p)·(y - z)    for a = o + y, b = p + z.
     private func group(_ roots: Table<Int32>, _ values: MatrixView, _ scratch: Scratch) -> Origins {
@@ -326,8 +325,8 @@ struct Clusters: Stage {
         func projection(_ origin: Int, _ position: Int) -> Double {
             scratch.projections[origin &* count &+ position]
         }
-        // Products of float32 err by the tolerance of the squares, those of double, of origins, by D units in the last place. And
-        // the roots less their origins were rounded, each number by up to 2⁻²⁴ of itself.
+        // Products of float32 err by the tolerance of the squares, and those of double, which have origins, by D units in the last
+        // place. And roots less their origins were rounded, each number by up to 2⁻²⁴ of itself.
         let (unit, longest) = (Double(clip.channels) * 0x1p-53, origins.longest)
         for row in 0..<count {
             scratch.squares[row] = scratch.distances[row &* (count &+ 1)]

@@ -267,8 +267,7 @@ extension Float: PeakNumber {
 
     static func sum(
         ofSmallest wanted: Int, of values: UnsafePointer<Float>, _ sign: FloatingPointSign,
-        errors: UnsafePointer<Float>,
-        _ error: Float, count: Int
+        errors: UnsafePointer<Float>, _ error: Float, count: Int
     ) -> Double {
         let smallest = SinglePrecision.smallest(wanted, of: values, sign, errors: errors, count: count)
         let own = sign == .plus ? error : -error
